@@ -1,0 +1,68 @@
+use std::{io, path::PathBuf};
+
+use crate::detect::Foreign;
+
+/// What this crate's functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an image cannot be used. `Display` says what is wrong and where; [`Error::hint`] says what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation on the file.
+    #[error("cannot {action} {}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    /// The path is a directory, a device or another thing that is not a regular file.
+    #[error("{} is {what}, not a disk image file", path.display())]
+    NotAFile { path: PathBuf, what: &'static str },
+    /// The file has no bytes.
+    #[error("{} is empty", path.display())]
+    Empty { path: PathBuf },
+    /// The file is of a format that this crate recognises and does not read.
+    #[error("{} is {found}, which cannot be published as it is", path.display())]
+    Foreign { path: PathBuf, found: Foreign },
+    /// A VHD that stores only the difference to a parent disk.
+    #[error("{} is a differencing VHD: it holds only what differs from its parent disk", path.display())]
+    Differencing { path: PathBuf },
+    /// The VHD footer is cut off, so the file was not written or copied to its end.
+    #[error("{}: the VHD footer is truncated: {found} of its 512 bytes are there, the file ends at byte {length}", path.display())]
+    TruncatedFooter { path: PathBuf, found: u64, length: u64 },
+    /// A valid footer exists, and more bytes follow it.
+    #[error("{}: {trailing} bytes follow the VHD footer, which stands at byte {footer} and has to be the end of the file", path.display())]
+    TrailingBytes { path: PathBuf, footer: u64, trailing: u64 },
+    /// A field of the format holds a value it must not hold.
+    #[error("{}: {structure}: {field} is {value}, expected {expected}", path.display())]
+    Field { path: PathBuf, structure: &'static str, field: &'static str, value: String, expected: String },
+    /// The disk is larger than the format can express.
+    #[error("a disk of {size} bytes does not fit a VHD, which ends at {limit} bytes (2040 GiB)")]
+    TooLarge { size: u64, limit: u64 },
+    /// A layout smaller than the data it has to hold was asked for.
+    #[error("a disk of {asked} bytes cannot hold this image, whose data ends at byte {end}")]
+    TooSmall { asked: u64, end: u64 },
+}
+
+impl Error {
+    /// The next thing to do, as one sentence or a command; none where there is nothing better to say than the error.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotAFile { what: "a directory", .. } => {
+                Some("name the image inside it, for example result/nixos.vhd".into())
+            }
+            Self::Empty { .. } => Some("the build or copy that made it did not finish; make it again".into()),
+            Self::Foreign { path, found } => Some(found.cure(path)),
+            Self::Differencing { path } => Some(format!(
+                "flatten it together with its parent: qemu-img convert -O vpc -o subformat=dynamic,force_size=on '{}' flat.vhd",
+                path.display()
+            )),
+            Self::TruncatedFooter { .. } => Some("the file was cut short; copy or build it again".into()),
+            Self::TrailingBytes { .. } => Some(
+                "NixOS azure images with an automatic disk size are grown after their footer was written (nixpkgs #516860): \
+                 set virtualisation.diskSize to a number of MiB and build again"
+                    .into(),
+            ),
+            Self::TooLarge { .. } => Some("publish it as a raw disk, where the cloud takes one".into()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Content, Extent, Facts, Result, detect,
+    footer::{DiskType, Footer},
+    format::{dynamic, fixed, raw},
+    map::Map,
+    source::Source,
+};
+
+/// How a disk is stored in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Byte for byte.
+    Raw,
+    /// Byte for byte with a VHD footer behind.
+    FixedVhd,
+    /// Blocks that a table points at.
+    DynamicVhd,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Raw => "raw",
+            Self::FixedVhd => "fixed-vhd",
+            Self::DynamicVhd => "dynamic-vhd",
+        })
+    }
+}
+
+/// A disk image, open for reading from many threads.
+#[derive(Debug)]
+pub struct Image {
+    source: Source,
+    format: Format,
+    footer: Option<Footer>,
+    virtual_size: u64,
+    map: Map,
+    content: OnceLock<Content>,
+    facts: OnceLock<Facts>,
+}
+
+impl Image {
+    /// Opens an image, whatever its name. Reads its structure and no data.
+    ///
+    /// # Errors
+    /// Every way in which the file is not a disk that can be published; see [`Error`](crate::Error).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let source = Source::open(path.as_ref())?;
+        let (format, footer) = detect::detect(&source)?;
+        let (virtual_size, map) = match &footer {
+            None => raw::open(&source)?,
+            Some(footer) if footer.disk_type == DiskType::Fixed => fixed::open(&source, footer)?,
+            Some(footer) => dynamic::open(&source, footer)?,
+        };
+        Ok(Self { source, format, footer, virtual_size, map, content: OnceLock::new(), facts: OnceLock::new() })
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.source.path().to_owned()
+    }
+
+    /// How the disk is stored.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The VHD footer, where there is one.
+    #[must_use]
+    pub fn footer(&self) -> Option<&Footer> {
+        self.footer.as_ref()
+    }
+
+    /// Size of the file in bytes.
+    #[must_use]
+    pub fn file_size(&self) -> u64 {
+        self.source.length()
+    }
+
+    /// Size of the disk in bytes, a multiple of 512.
+    #[must_use]
+    pub fn virtual_size(&self) -> u64 {
+        self.virtual_size
+    }
+
+    /// The disk ranges that are stored, sorted; everything else reads as zeros. What is stored may be zeros too.
+    #[must_use]
+    pub fn extents(&self) -> &[Extent] {
+        self.map.extents()
+    }
+
+    /// Fills `buffer` with the disk's bytes from `offset`; past the end of the disk there are zeros.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if the file cannot be read, or is shorter than it was.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        self.map.read_at(&self.source, buffer, offset)
+    }
+
+    /// The content of the disk: its non-zero blocks, their hashes and its digest. Computed on the first call, in one
+    /// pass over the stored data on all cores; blocks until then.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if the file cannot be read.
+    pub fn content(&self) -> Result<&Content> {
+        if self.content.get().is_none() {
+            let content = Content::scan(self)?;
+            return Ok(self.content.get_or_init(|| content));
+        }
+        Ok(self.content.get_or_init(Content::default))
+    }
+
+    /// What is on the disk, as far as a cloud has to know it. Computed on the first call; reads a few kilobytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if the file cannot be read.
+    pub fn facts(&self) -> Result<&Facts> {
+        if self.facts.get().is_none() {
+            let facts = Facts::read(self)?;
+            return Ok(self.facts.get_or_init(|| facts));
+        }
+        Ok(self.facts.get_or_init(Facts::default))
+    }
+}

@@ -1,0 +1,69 @@
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::{
+    Extent, Format, Image, Layout, MIB, Result, SECTOR, extent,
+    footer::{self, DiskType, FOOTER_SIZE, Footer},
+};
+
+/// A fixed VHD: the disk, then a footer that exists only here.
+#[derive(Debug)]
+pub struct FixedVhd {
+    image: Arc<Image>,
+    disk_size: u64,
+    extents: Vec<Extent>,
+    footer: [u8; FOOTER_SIZE],
+}
+
+impl FixedVhd {
+    /// A VHD of a disk of `disk_size` bytes, which is the image's own size or more; the rest is zeros.
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`](crate::Error::TooSmall), [`Error::TooLarge`](crate::Error::TooLarge), and what reading the
+    /// image may raise.
+    pub fn new(image: Arc<Image>, disk_size: u64) -> Result<Self> {
+        footer::check_size(disk_size)?;
+        let mut extents = super::data_extents(&image, disk_size)?;
+        extent::push_joined(&mut extents, Extent { offset: disk_size, length: SECTOR });
+        let footer = Footer::new(DiskType::Fixed, disk_size, disk_id(&image)?).to_bytes();
+        Ok(Self { image, disk_size, extents, footer })
+    }
+
+    /// The smallest size Azure takes for a disk of `size` bytes: whole mebibytes, so an aligned disk gains nothing.
+    #[must_use]
+    pub fn aligned(size: u64) -> u64 {
+        size.next_multiple_of(MIB)
+    }
+}
+
+/// The identity a VHD of this disk carries: derived from its content, so that the same disk gives the same bytes.
+pub(super) fn disk_id(image: &Image) -> Result<Uuid> {
+    Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, &image.content()?.digest().bytes()))
+}
+
+impl Layout for FixedVhd {
+    fn format(&self) -> Format {
+        Format::FixedVhd
+    }
+
+    fn length(&self) -> u64 {
+        self.disk_size + SECTOR
+    }
+
+    fn extents(&self) -> &[Extent] {
+        &self.extents
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        let disk = self.disk_size.saturating_sub(offset).min(buffer.len() as u64) as usize;
+        let (from_disk, from_footer) = buffer.split_at_mut(disk);
+        self.image.read_at(from_disk, offset)?;
+        let skipped = ((offset + disk as u64 - self.disk_size.min(offset + disk as u64)) as usize).min(FOOTER_SIZE);
+        let footer = &self.footer[skipped..];
+        let copied = footer.len().min(from_footer.len());
+        from_footer[..copied].copy_from_slice(&footer[..copied]);
+        from_footer[copied..].fill(0);
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! An image as the bytes a cloud wants to receive: a virtual file over it, computed as it is read and never stored.
+
+mod dynamic;
+mod fixed;
+mod raw;
+
+use std::fmt::Debug;
+
+pub use dynamic::DynamicVhd;
+pub use fixed::FixedVhd;
+pub use raw::Raw;
+
+use crate::{Error, Extent, Format, Image, Result, extent};
+
+/// A virtual file over an image. Cheap to read anywhere, from many threads, in any order.
+pub trait Layout: Debug + Send + Sync {
+    /// The format this layout has.
+    fn format(&self) -> Format;
+
+    /// Length of the virtual file in bytes.
+    fn length(&self) -> u64;
+
+    /// The ranges that may hold anything but zeros, sorted and joined.
+    fn extents(&self) -> &[Extent];
+
+    /// Fills `buffer` with the virtual file's bytes from `offset`; zeros past its end.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file under the image cannot be read.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()>;
+}
+
+/// The size AWS should be told: whole gibibytes if everything past the last whole one is zeros, so that padding (a VHD's
+/// cylinders, say) is not billed as another gibibyte; otherwise the disk's own size. A tail with data is never cut.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read.
+pub fn size_without_padding(image: &Image) -> Result<u64> {
+    let whole = image.virtual_size() / crate::GIB * crate::GIB;
+    let padded = whole > 0 && image.content()?.end() <= whole;
+    Ok(if padded { whole } else { image.virtual_size() })
+}
+
+/// The ranges of the first `disk_size` bytes that are stored and lie in a non-zero block.
+fn data_extents(image: &Image, disk_size: u64) -> Result<Vec<Extent>> {
+    let content = image.content()?.extents();
+    let stored = extent::intersect(image.extents(), &content);
+    if let Some(last) = stored.last().filter(|last| last.end() > disk_size) {
+        return Err(Error::TooSmall { asked: disk_size, end: last.end() });
+    }
+    Ok(stored)
+}

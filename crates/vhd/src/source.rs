@@ -1,0 +1,89 @@
+//! The file under an image: positional reads, and which of its ranges are not holes.
+
+use std::{
+    fs::File,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use rustix::{fs::SeekFrom, io::Errno};
+
+use crate::{Error, Extent, Result, extent::push_joined};
+
+/// A regular file, open for reading.
+#[derive(Debug)]
+pub struct Source {
+    file: File,
+    path: PathBuf,
+    length: u64,
+}
+
+impl Source {
+    /// Opens `path`, which has to be a regular file with at least one byte.
+    pub fn open(path: &Path) -> Result<Self> {
+        let io = |action| move |source| Error::Io { action, path: path.to_owned(), source };
+        let metadata = std::fs::metadata(path).map_err(io("open"))?;
+        // Looked at before opening: opening a FIFO for reading would wait for a writer for ever.
+        if metadata.is_dir() {
+            return Err(Error::NotAFile { path: path.to_owned(), what: "a directory" });
+        }
+        if !metadata.is_file() {
+            return Err(Error::NotAFile { path: path.to_owned(), what: "a device, a pipe or a socket" });
+        }
+        let file = File::open(path).map_err(io("open"))?;
+        let length = file.metadata().map_err(io("read the size of"))?.len();
+        if length == 0 {
+            return Err(Error::Empty { path: path.to_owned() });
+        }
+        Ok(Self { file, path: path.to_owned(), length })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Fills `buffer` from `offset`; an end of file inside it is an error.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        self.file.read_exact_at(buffer, offset).map_err(|source| Error::Io {
+            action: "read",
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// As many bytes as the file has from `offset`, at most `length`.
+    pub fn read_up_to(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let available = self.length.saturating_sub(offset).min(length as u64);
+        let mut bytes = vec![0; usize::try_from(available).unwrap_or(length)];
+        self.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
+    }
+
+    /// The ranges of the file that are not holes, sorted. A file system that cannot tell is taken to have none.
+    pub fn data(&self) -> Result<Vec<Extent>> {
+        let mut ranges = Vec::new();
+        let mut at = 0;
+        while at < self.length {
+            let start = match rustix::fs::seek(&self.file, SeekFrom::Data(at)) {
+                Ok(start) => start,
+                Err(Errno::NXIO) => break,
+                Err(Errno::INVAL | Errno::NOTSUP) => return Ok(Extent::between(0, self.length).into_iter().collect()),
+                Err(error) => return Err(self.seek_error(error)),
+            };
+            let end = rustix::fs::seek(&self.file, SeekFrom::Hole(start)).map_err(|e| self.seek_error(e))?;
+            // The file may have grown since it was measured; what was appended is not part of the image.
+            let Some(range) = Extent::between(start, end.min(self.length)) else { break };
+            push_joined(&mut ranges, range);
+            at = end;
+        }
+        Ok(ranges)
+    }
+
+    fn seek_error(&self, error: Errno) -> Error {
+        Error::Io { action: "find the data of", path: self.path.clone(), source: error.into() }
+    }
+}
