@@ -1,1 +1,44 @@
+//! What publishing an image is, whatever the cloud: the [`Backend`] trait, the [`Pipeline`] that drives one, the
+//! transfer engine under its uploads, and what a run remembers, reports and undoes.
+//!
+//! ```text
+//!            Target (object-safe: what a program holds a list of)
+//!              │
+//!         Pipeline<B> ── preflight ─► upload ─► import ─► register ─► replicate ─► Report
+//!              │             │          │         │          │            │
+//!              │             └──────────┴── B: Backend ──────┴────────────┘
+//!              │                        │
+//!              ├── Journal: every undo is on disk before the act it undoes
+//!              ├── Cx: retries within one budget, polling, cancellation, events
+//!              └── transfer: an image's layout, in chunks, into a Sink
+//! ```
+//!
+//! The crate knows no cloud and draws nothing: backends are crates of their own, and only a program renders the
+//! [`Event`]s.
 
+mod backend;
+mod context;
+mod error;
+mod event;
+mod journal;
+mod pipeline;
+mod poll;
+mod report;
+mod retry;
+mod run;
+mod secret;
+mod target;
+pub mod transfer;
+
+pub use backend::{Artifact, Backend, CloudName, Durable, Plan, Region, RegionOutcome, RegionState, Replication, Stage};
+pub use context::{Cx, Runtime};
+pub use error::{Error, Kind, Result};
+pub use event::{Event, Reporter, Silent};
+pub use journal::UndoId;
+pub use pipeline::Pipeline;
+pub use poll::{Poll, Schedule};
+pub use report::{ErrorReport, ImageReport, RegionReport, Report, Status, TargetReport, TransferReport};
+pub use retry::RetryBudget;
+pub use run::RunKey;
+pub use secret::SecretUrl;
+pub use target::{Mode, Target};

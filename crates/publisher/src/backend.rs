@@ -1,0 +1,200 @@
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use vhd::Image;
+
+use crate::{Cx, Error, Result, RunKey};
+
+/// What a journal can hold: it survives the process.
+pub trait Durable: Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'static> Durable for T {}
+
+/// What a stage leaves behind in a cloud and a user may want to name.
+pub trait Artifact: Durable {
+    /// The resources in it: what each is (`image_version`, `ami`, …) and its id.
+    fn resources(&self) -> Vec<(&'static str, String)>;
+}
+
+/// The name of a cloud, as the command line and the report have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct CloudName(pub &'static str);
+
+impl fmt::Display for CloudName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0)
+    }
+}
+
+/// A region by its programmatic name, such as `westus2` or `us-east-1`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Region(pub String);
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The stages of a run, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Checks, and reads only.
+    Preflight,
+    /// The bytes.
+    Upload,
+    /// From bytes to something the cloud can make an image of.
+    Import,
+    /// The image, in its home region.
+    Register,
+    /// The image, everywhere else.
+    Replicate,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Preflight => "preflight",
+            Self::Upload => "upload",
+            Self::Import => "import",
+            Self::Register => "register",
+            Self::Replicate => "replicate",
+        })
+    }
+}
+
+/// What a run is going to do, as far as reading alone can tell.
+#[derive(Clone, Debug)]
+pub struct Plan<R> {
+    /// Each change that would be made, in order, in words.
+    pub steps: Vec<String>,
+    /// Where the image has to be in the end, the home region first.
+    pub regions: Vec<Region>,
+    /// The image, if an earlier run of the same key registered it: nothing is uploaded again.
+    pub found: Option<R>,
+}
+
+/// How replication ended, region by region.
+#[derive(Debug)]
+pub struct Replication<R> {
+    /// One outcome for each region that was asked for.
+    pub regions: Vec<RegionOutcome<R>>,
+    /// Whether anything had to be changed.
+    pub changed: bool,
+}
+
+/// What became of one region.
+#[derive(Debug)]
+pub struct RegionOutcome<R> {
+    /// The region.
+    pub region: Region,
+    /// What became of it.
+    pub state: RegionState<R>,
+}
+
+/// What became of one region.
+#[derive(Debug)]
+pub enum RegionState<R> {
+    /// The image can be used there.
+    Available(R),
+    /// The cloud is still at it.
+    Pending(Option<R>),
+    /// It failed; the cloud's own words are in the error.
+    Failed(Error),
+}
+
+/// A cloud that images can be published to.
+///
+/// A run is `preflight`, then the four stages in order, each taking what the one before it left. The types of the
+/// artifacts make another order impossible to write. [`Pipeline`](crate::Pipeline) is the only caller.
+///
+/// # Contract
+///
+/// **What a stage may assume.** The artifact it is given is what the stage before it returned, in this process or in an
+/// earlier one: it is serialised into the journal between the two, so it holds ids and sizes, and no handles and no
+/// secrets. The image is the one `preflight` saw. Two runs of the same key may be under way at once.
+///
+/// **What a stage must leave.** On success: everything its artifact names exists, is whole, and carries the run key and
+/// the image's digest as tags from its creation on. On failure: nothing that is not covered by an undo. Before any
+/// request that creates something or opens an access, the stage hands the undo to [`Cx::always`] or
+/// [`Cx::on_failure`], which return only when it is on disk; a stage whose act made the undo pointless (an access that
+/// it has itself revoked) says so with [`Cx::settle`].
+///
+/// **Idempotent** means: called again with the same artifact after any cut-off (before a request, after it was sent, after
+/// its answer), a stage ends in the same state as if it had been called once. It asks the cloud what is there (by name,
+/// tag or client token derived from the run key) before it makes anything, takes what is its own, and refuses what is
+/// not with [`Kind::Conflict`](crate::Kind::Conflict). A change that is already made is a success and no mutation.
+///
+/// **Errors.** A stage classifies what the cloud says into a [`Kind`](crate::Kind) and sends nothing twice on its own
+/// account: [`Cx::retry`], [`Cx::poll`] and the transfer engine do that, within the run's one budget. So the SDK's own retries
+/// are off. A message never holds a signature, a token or a key.
+///
+/// **Cancellation.** A stage's future may be dropped at any await. It keeps no state whose loss would matter.
+#[async_trait]
+pub trait Backend: fmt::Debug + Send + Sync + 'static {
+    /// What `upload` leaves: the bytes are there.
+    type Uploaded: Durable;
+    /// What `import` leaves: the cloud has looked at the bytes and taken them.
+    type Imported: Durable;
+    /// What `register` leaves: the image can be used in its home region.
+    type Registered: Artifact;
+    /// The image in one region.
+    type Replica: Artifact;
+    /// How to take one act back.
+    type Undo: Durable;
+
+    /// The name of the cloud.
+    fn name(&self) -> CloudName;
+
+    /// The identity of a run of this image with this configuration. Asks no cloud.
+    ///
+    /// # Errors
+    /// [`Kind::Image`](crate::Kind::Image) if the image cannot be read.
+    fn run_key(&self, image: &Image) -> Result<RunKey>;
+
+    /// Checks everything that can be checked without changing anything: what the cloud would say of the image and of the
+    /// configuration (both without asking it), then credentials, regions, and what is there already.
+    ///
+    /// # Errors
+    /// Whatever would make a later stage fail, found before the first mutating request.
+    async fn preflight(&self, cx: &Cx<Self::Undo>, image: &Arc<Image>) -> Result<Plan<Self::Registered>>;
+
+    /// Brings the bytes to the cloud, and no zeros that need not be sent.
+    ///
+    /// # Errors
+    /// See the contract.
+    async fn upload(&self, cx: &Cx<Self::Undo>, image: &Arc<Image>) -> Result<Self::Uploaded>;
+
+    /// Has the cloud validate and take over what was uploaded, and removes what only the upload needed.
+    ///
+    /// # Errors
+    /// See the contract. What the cloud gives as its reason is part of the message.
+    async fn import(&self, cx: &Cx<Self::Undo>, uploaded: &Self::Uploaded) -> Result<Self::Imported>;
+
+    /// Makes the image in the home region.
+    ///
+    /// # Errors
+    /// See the contract. A different image under the same name is a [`Kind::Conflict`](crate::Kind::Conflict).
+    async fn register(&self, cx: &Cx<Self::Undo>, imported: &Self::Imported) -> Result<Self::Registered>;
+
+    /// Brings the image to all regions, at the same time, and waits until each has it or has failed.
+    ///
+    /// # Errors
+    /// Only what concerns all regions. A region that fails is an outcome, and stops no other.
+    async fn replicate(
+        &self,
+        cx: &Cx<Self::Undo>,
+        registered: &Self::Registered,
+        to: &[Region],
+    ) -> Result<Replication<Self::Replica>>;
+
+    /// Takes one act back. What is not there any more is success.
+    ///
+    /// # Errors
+    /// What the cloud answers.
+    async fn undo(&self, cx: &Cx<Self::Undo>, undo: &Self::Undo) -> Result<()>;
+}

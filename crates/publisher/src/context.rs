@@ -1,0 +1,194 @@
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    CloudName, Durable, Error, Event, Kind, Poll, Reporter, Result, RetryBudget, RunKey, Schedule,
+    journal::{Journal, UndoId, When},
+    retry,
+    transfer::Totals,
+};
+
+/// Memory that all transfers of a process together may hold in buffers, in KiB.
+const BUFFER_KIB: usize = 96 << 10;
+
+/// What all runs of a process share.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    /// Where events go.
+    pub reporter: Arc<dyn Reporter>,
+    /// Cancelled when the user ends the run.
+    pub cancel: CancellationToken,
+    /// Where journals are kept; none keeps them in memory alone.
+    pub state_dir: Option<PathBuf>,
+    /// One permit for each KiB of buffer.
+    pub(crate) buffers: Arc<Semaphore>,
+}
+
+impl Runtime {
+    /// A runtime that keeps its journals under `state_dir`.
+    #[must_use]
+    pub fn new(reporter: Arc<dyn Reporter>, state_dir: Option<PathBuf>) -> Self {
+        Self {
+            reporter,
+            cancel: CancellationToken::new(),
+            state_dir,
+            buffers: Arc::new(Semaphore::new(BUFFER_KIB)),
+        }
+    }
+}
+
+/// What a stage works with: its run's key, journal, retry budget and events.
+#[derive(Debug)]
+pub struct Cx<U> {
+    cloud: CloudName,
+    run: RunKey,
+    runtime: Runtime,
+    budget: RetryBudget,
+    journal: Mutex<Journal<U>>,
+    pub(crate) totals: Totals,
+}
+
+impl<U: Durable> Cx<U> {
+    pub(crate) fn new(cloud: CloudName, run: RunKey, runtime: Runtime, journal: Journal<U>) -> Self {
+        Self {
+            cloud,
+            run,
+            runtime,
+            budget: RetryBudget::default(),
+            journal: Mutex::new(journal),
+            totals: Totals::default(),
+        }
+    }
+
+    /// The run's key.
+    #[must_use]
+    pub fn run(&self) -> &RunKey {
+        &self.run
+    }
+
+    /// Reports an event of this cloud.
+    pub fn emit(&self, event: Event) {
+        self.runtime.reporter.report(self.cloud, event);
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(crate) fn budget(&self) -> &RetryBudget {
+        &self.budget
+    }
+
+    pub(crate) async fn journal(&self) -> tokio::sync::MutexGuard<'_, Journal<U>> {
+        self.journal.lock().await
+    }
+
+    /// Notes an undo that has to happen at the end of the run, however it ends. On disk when this returns.
+    ///
+    /// # Errors
+    /// [`Kind::Local`] if the journal cannot be written; the act must then not be done.
+    pub async fn always(&self, undo: U) -> Result<UndoId> {
+        self.journal().await.defer(When::Always, undo).await
+    }
+
+    /// Notes an undo for the case that the run fails. On disk when this returns.
+    ///
+    /// # Errors
+    /// [`Kind::Local`] if the journal cannot be written; the act must then not be done.
+    pub async fn on_failure(&self, undo: U) -> Result<UndoId> {
+        self.journal().await.defer(When::OnFailure, undo).await
+    }
+
+    /// Notes that an undo is no longer needed, because the stage has done it itself or the act never took place.
+    ///
+    /// # Errors
+    /// [`Kind::Local`] if the journal cannot be written.
+    pub async fn settle(&self, undo: UndoId) -> Result<()> {
+        self.journal().await.settle(undo).await
+    }
+
+    /// Calls `request` until it succeeds, fails for good, or the budget is spent. `what` names it in events, as
+    /// "creating the disk".
+    ///
+    /// # Errors
+    /// The last failure; its kind stays what the backend said.
+    pub async fn retry<T, F: AsyncFnMut() -> Result<T>>(&self, what: &str, mut request: F) -> Result<T> {
+        let mut attempt = 1;
+        loop {
+            match request().await {
+                Ok(value) => {
+                    self.budget.succeeded();
+                    return Ok(value);
+                }
+                Err(error) => {
+                    attempt += 1;
+                    self.wait_to_retry(what, attempt, error).await?;
+                }
+            }
+        }
+    }
+
+    /// Waits before attempt `next`, or gives the error back if there is to be none.
+    pub(crate) async fn wait_to_retry(&self, what: &str, next: u32, error: Error) -> Result<()> {
+        if !error.kind().is_retryable() {
+            return Err(error);
+        }
+        if next > retry::ATTEMPTS {
+            return Err(error.context(format!("gave up {what} after {} attempts", next - 1)));
+        }
+        if !self.budget.take() {
+            return Err(error.context(format!("gave up {what}: too many requests of this run have failed")));
+        }
+        let wait = retry::wait_before(next, &error);
+        let reason = std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": ");
+        self.emit(Event::Retrying { what: what.to_owned(), attempt: next, wait, error: reason });
+        self.sleep(wait).await
+    }
+
+    /// Looks at a long operation until it is over. Failures of a look that may pass are retried; every other ends it.
+    ///
+    /// # Errors
+    /// What `look` gives, [`Kind::TimedOut`] past the schedule's deadline, [`Kind::Cancelled`].
+    pub async fn poll<T, F: AsyncFnMut() -> Result<Poll<T>>>(
+        &self,
+        what: &str,
+        schedule: Schedule,
+        mut look: F,
+    ) -> Result<T> {
+        let give_up = Instant::now() + schedule.deadline;
+        let mut wait = schedule.first;
+        let mut told = None;
+        loop {
+            let (percent, asked) = match self.retry(what, &mut look).await? {
+                Poll::Ready(value) => return Ok(value),
+                Poll::Pending { percent, retry_after } => (percent, retry_after),
+            };
+            if told != Some(percent) {
+                self.emit(Event::Waiting { what: what.to_owned(), percent });
+                told = Some(percent);
+            }
+            if Instant::now() >= give_up {
+                let seconds = schedule.deadline.as_secs();
+                return Err(Error::new(Kind::TimedOut, format!("gave up {what} after {seconds} seconds")));
+            }
+            self.sleep(asked.unwrap_or(wait)).await?;
+            wait = wait.mul_f32(1.5).min(schedule.longest);
+        }
+    }
+
+    /// Sleeps, or ends at once when the run is cancelled.
+    ///
+    /// # Errors
+    /// [`Kind::Cancelled`].
+    pub async fn sleep(&self, time: Duration) -> Result<()> {
+        tokio::select! {
+            () = tokio::time::sleep(time) => Ok(()),
+            () = self.runtime.cancel.cancelled() => Err(Error::cancelled()),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What a run remembers: an append-only file of JSON lines, each of them on disk before the run goes on.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Durable, Error, Kind, Result, RunKey, Stage};
+
+/// Names an undo within its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UndoId(u64);
+
+/// When an undo is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    Always,
+    OnFailure,
+}
+
+/// One line of a journal.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+enum Entry {
+    RunStarted { schema: u32, at: jiff::Timestamp, digest: String },
+    StageStarted { stage: Stage },
+    Deferred { id: UndoId, when: When, undo: Value },
+    Settled { id: UndoId },
+    StageDone { stage: Stage, artifact: Value },
+    Undone { id: UndoId },
+    RunDone { at: jiff::Timestamp, outcome: String },
+}
+
+const SCHEMA: u32 = 1;
+
+/// An undo that is still due.
+#[derive(Clone, Debug)]
+pub struct Pending<U> {
+    pub id: UndoId,
+    pub when: When,
+    pub undo: U,
+}
+
+/// The journal of one run of one target.
+#[derive(Debug)]
+pub struct Journal<U> {
+    file: Option<Arc<File>>,
+    path: PathBuf,
+    next: u64,
+    pending: Vec<Pending<U>>,
+}
+
+impl<U: Durable> Journal<U> {
+    /// A journal that is not kept.
+    pub fn in_memory() -> Self {
+        Self { file: None, path: PathBuf::new(), next: 0, pending: Vec::new() }
+    }
+
+    /// Opens the journal of a run under `state_dir`, or begins it. What an earlier run of the same key left undone is
+    /// [`pending`](Self::pending).
+    pub fn open(state_dir: &Path, cloud: &str, run: &RunKey) -> Result<Self> {
+        let dir = state_dir.join("runs");
+        let path = dir.join(format!("{run}.{cloud}.jsonl"));
+        let failed = |what: &str, source: std::io::Error| {
+            Error::new(Kind::Local, format!("cannot {what} the journal {}", path.display()))
+                .with_hint("journals are kept under the state directory; --state-dir names another")
+                .caused_by(source)
+        };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|e| failed("make room for", e))?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|e| failed("open", e))?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(|e| failed("read", e))?;
+        let mut journal = Self { file: Some(Arc::new(file)), path: path.clone(), next: 0, pending: Vec::new() };
+        for line in text.lines() {
+            journal.replay(line)?;
+        }
+        Ok(journal)
+    }
+
+    fn replay(&mut self, line: &str) -> Result<()> {
+        // A process that was killed in mid-write leaves a last line that is no JSON. Its act never took place, because
+        // the run goes on only when a line is whole and on disk.
+        let Ok(entry) = serde_json::from_str(line) else { return Ok(()) };
+        match entry {
+            Entry::Deferred { id, when, undo } => {
+                let undo = serde_json::from_value(undo).map_err(|error| {
+                    Error::new(Kind::Local, format!("the journal {} is of another version", self.path.display()))
+                        .with_hint("finish or clean up that run with the program that began it")
+                        .caused_by(error)
+                })?;
+                self.pending.push(Pending { id, when, undo });
+                self.next = self.next.max(id.0 + 1);
+            }
+            Entry::Settled { id } | Entry::Undone { id } => self.forget(id),
+            Entry::RunDone { outcome, .. } if outcome != "failed" && outcome != "interrupted" => {
+                self.pending.retain(|pending| pending.when == When::Always);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The undos that are due, the newest last.
+    pub fn pending(&self) -> &[Pending<U>] {
+        &self.pending
+    }
+
+    pub async fn run_started(&mut self, digest: String) -> Result<()> {
+        self.append(&Entry::RunStarted { schema: SCHEMA, at: jiff::Timestamp::now(), digest }).await
+    }
+
+    pub async fn stage_started(&mut self, stage: Stage) -> Result<()> {
+        self.append(&Entry::StageStarted { stage }).await
+    }
+
+    pub async fn stage_done<A: Durable>(&mut self, stage: Stage, artifact: &A) -> Result<()> {
+        let artifact = serde_json::to_value(artifact).map_err(unwritable)?;
+        self.append(&Entry::StageDone { stage, artifact }).await
+    }
+
+    pub async fn defer(&mut self, when: When, undo: U) -> Result<UndoId> {
+        let id = UndoId(self.next);
+        let value = serde_json::to_value(&undo).map_err(unwritable)?;
+        self.append(&Entry::Deferred { id, when, undo: value }).await?;
+        self.next += 1;
+        self.pending.push(Pending { id, when, undo });
+        Ok(id)
+    }
+
+    pub async fn settle(&mut self, id: UndoId) -> Result<()> {
+        self.forget(id);
+        self.append(&Entry::Settled { id }).await
+    }
+
+    pub async fn undone(&mut self, id: UndoId) -> Result<()> {
+        self.forget(id);
+        self.append(&Entry::Undone { id }).await
+    }
+
+    pub async fn run_done(&mut self, outcome: &str) -> Result<()> {
+        self.append(&Entry::RunDone { at: jiff::Timestamp::now(), outcome: outcome.to_owned() }).await
+    }
+
+    fn forget(&mut self, id: UndoId) {
+        self.pending.retain(|pending| pending.id != id);
+    }
+
+    async fn append(&self, entry: &Entry) -> Result<()> {
+        let Some(file) = self.file.clone() else { return Ok(()) };
+        let mut line = serde_json::to_vec(entry).map_err(unwritable)?;
+        line.push(b'\n');
+        let write = move || (&*file).write_all(&line).and_then(|()| file.sync_data());
+        let written = tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        written.map_err(|source| {
+            Error::new(Kind::Local, format!("cannot write the journal {}", self.path.display()))
+                .with_hint("free space there, or name another place with --state-dir")
+                .caused_by(source)
+        })
+    }
+}
+
+fn unwritable(error: serde_json::Error) -> Error {
+    Error::new(Kind::Local, "cannot write an entry of the journal").caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn open(dir: &Path) -> Journal<String> {
+        Journal::open(dir, "cloud", &RunKey::new([("x", "y".to_owned())])).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_not_undone_is_pending_in_the_next_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = open(dir.path());
+        let first = journal.defer(When::Always, "first".into()).await.unwrap();
+        journal.defer(When::OnFailure, "second".into()).await.unwrap();
+        let third = journal.defer(When::OnFailure, "third".into()).await.unwrap();
+        journal.settle(third).await.unwrap();
+
+        let mut next = open(dir.path());
+        assert_eq!(next.pending().iter().map(|p| p.undo.as_str()).collect::<Vec<_>>(), ["first", "second"]);
+        next.undone(first).await.unwrap();
+        let fresh = next.defer(When::Always, "fourth".into()).await.unwrap();
+        assert!(fresh.0 > third.0, "ids are never used twice");
+
+        next.run_done("published").await.unwrap();
+        assert_eq!(open(dir.path()).pending().len(), 1, "a failure's undo is void after a success");
+    }
+
+    #[tokio::test]
+    async fn a_line_cut_short_by_a_kill_is_ignored_and_the_file_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = open(dir.path());
+        journal.defer(When::Always, "first".into()).await.unwrap();
+        let path = journal.path.clone();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        File::options().append(true).open(&path).unwrap().write_all(b"{\"entry\":\"defer").unwrap();
+        assert_eq!(open(dir.path()).pending().len(), 1);
+    }
+}

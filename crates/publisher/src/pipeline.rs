@@ -1,0 +1,231 @@
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+use vhd::Image;
+
+use crate::{
+    Artifact, Backend, CloudName, Cx, Durable, Error, ErrorReport, Event, Kind, Mode, Plan, RegionOutcome, RegionReport,
+    RegionState, Replication, Result, Runtime, Stage, Status, Target, TargetReport, journal::Journal, journal::When,
+};
+
+/// How long unwinding may take, however it came to it.
+const UNWIND_DEADLINE: Duration = Duration::from_secs(300);
+
+/// Drives a backend through its stages: journals what each leaves, and undoes what must not stay.
+#[derive(Debug)]
+pub struct Pipeline<B> {
+    backend: B,
+}
+
+impl<B> Pipeline<B> {
+    /// A pipeline over a backend.
+    pub fn new(backend: B) -> Self {
+        Self { backend }
+    }
+}
+
+/// What a run has found out so far; becomes its report.
+#[derive(Default)]
+struct Progress {
+    plan: Vec<String>,
+    resources: BTreeMap<&'static str, String>,
+    regions: Vec<RegionReport>,
+}
+
+#[async_trait]
+impl<B: Backend> Target for Pipeline<B> {
+    fn cloud(&self) -> CloudName {
+        self.backend.name()
+    }
+
+    async fn publish(&self, runtime: &Runtime, image: &Arc<Image>, mode: Mode) -> TargetReport {
+        let mut progress = Progress::default();
+        let cx = match self.context(runtime, image, mode).await {
+            Ok(cx) => cx,
+            Err(error) => return self.report(None, progress, Err(error)),
+        };
+        let result = tokio::select! {
+            biased;
+            () = cx.runtime().cancel.cancelled() => Err(Error::cancelled()),
+            result = self.stages(&cx, image, mode, &mut progress) => result,
+        };
+        if mode == Mode::Publish {
+            self.finish(&cx, result.is_err(), &result).await;
+        }
+        self.report(Some(&cx), progress, result)
+    }
+}
+
+impl<B: Backend> Pipeline<B> {
+    /// Computes the run's key and opens its journal.
+    async fn context(&self, runtime: &Runtime, image: &Arc<Image>, mode: Mode) -> Result<Cx<B::Undo>> {
+        let run = self.backend.run_key(image)?;
+        let journal = match &runtime.state_dir {
+            Some(dir) if mode == Mode::Publish => Journal::open(dir, self.backend.name().0, &run)?,
+            _ => Journal::in_memory(),
+        };
+        Ok(Cx::new(self.backend.name(), run, runtime.clone(), journal))
+    }
+
+    async fn stages(
+        &self,
+        cx: &Cx<B::Undo>,
+        image: &Arc<Image>,
+        mode: Mode,
+        progress: &mut Progress,
+    ) -> Result<Status> {
+        let plan = self.preflight(cx, image).await?;
+        progress.plan.clone_from(&plan.steps);
+        if let Some(found) = &plan.found {
+            progress.resources.extend(found.resources());
+        }
+        if mode == Mode::Plan {
+            return Ok(Status::Planned);
+        }
+        progress.plan.clear();
+        let found = plan.found.is_some();
+        let registered = match plan.found {
+            Some(found) => found,
+            None => self.make(cx, image).await?,
+        };
+        progress.resources.extend(registered.resources());
+        let replication = self
+            .stage(cx, Stage::Replicate, async { self.backend.replicate(cx, &registered, &plan.regions).await })
+            .await?;
+        progress.regions = replication.regions.iter().map(region_report).collect();
+        Ok(status(found, &replication))
+    }
+
+    async fn preflight(&self, cx: &Cx<B::Undo>, image: &Arc<Image>) -> Result<Plan<B::Registered>> {
+        let started = Instant::now();
+        cx.emit(Event::StageStarted { stage: Stage::Preflight });
+        let plan = self.backend.preflight(cx, image).await.map_err(|error| error.in_stage(Stage::Preflight))?;
+        cx.emit(Event::StageFinished { stage: Stage::Preflight, elapsed: started.elapsed() });
+        Ok(plan)
+    }
+
+    /// The stages that end in a registered image.
+    async fn make(&self, cx: &Cx<B::Undo>, image: &Arc<Image>) -> Result<B::Registered> {
+        // What a killed run of the same key left behind is taken back first: nothing is made twice beside it.
+        self.unwind(cx, |_| true).await;
+        cx.journal().await.run_started(image.content()?.digest().to_string()).await?;
+        let uploaded = self.durable_stage(cx, Stage::Upload, async { self.backend.upload(cx, image).await }).await?;
+        let imported = self.durable_stage(cx, Stage::Import, async { self.backend.import(cx, &uploaded).await }).await?;
+        self.durable_stage(cx, Stage::Register, async { self.backend.register(cx, &imported).await }).await
+    }
+
+    async fn durable_stage<A: Durable>(
+        &self,
+        cx: &Cx<B::Undo>,
+        stage: Stage,
+        work: impl Future<Output = Result<A>> + Send,
+    ) -> Result<A> {
+        cx.journal().await.stage_started(stage).await?;
+        let artifact = self.stage(cx, stage, work).await?;
+        cx.journal().await.stage_done(stage, &artifact).await?;
+        Ok(artifact)
+    }
+
+    async fn stage<T>(&self, cx: &Cx<B::Undo>, stage: Stage, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let started = Instant::now();
+        cx.emit(Event::StageStarted { stage });
+        let value = work.await.map_err(|error| error.in_stage(stage))?;
+        cx.emit(Event::StageFinished { stage, elapsed: started.elapsed() });
+        Ok(value)
+    }
+
+    /// Does the undos that are due and closes the journal.
+    async fn finish(&self, cx: &Cx<B::Undo>, failed: bool, result: &Result<Status>) {
+        self.unwind(cx, |when| failed || when == When::Always).await;
+        let outcome = match result {
+            Ok(_) => "done",
+            Err(error) if error.kind() == Kind::Cancelled => "interrupted",
+            Err(_) => "failed",
+        };
+        // A run that never got past its checks has nothing to remember.
+        if result.is_ok() || !cx.journal().await.pending().is_empty() {
+            if let Err(error) = cx.journal().await.run_done(outcome).await {
+                cx.emit(Event::Warning { message: error.to_string() });
+            }
+        }
+    }
+
+    /// Does the pending undos, the newest first, each until it succeeds or the deadline passes. What fails stays in the
+    /// journal and is named.
+    async fn unwind(&self, cx: &Cx<B::Undo>, due: impl Fn(When) -> bool) {
+        let due: Vec<_> = cx.journal().await.pending().iter().filter(|p| due(p.when)).cloned().collect();
+        if due.is_empty() {
+            return;
+        }
+        cx.emit(Event::Unwinding { steps: due.len() });
+        let deadline = Instant::now() + UNWIND_DEADLINE;
+        for pending in due.into_iter().rev() {
+            let undone = tokio::time::timeout_at(deadline, self.undo_until_done(cx, &pending.undo)).await;
+            let failure = match undone {
+                Ok(Ok(())) => match cx.journal().await.undone(pending.id).await {
+                    Ok(()) => continue,
+                    Err(error) => error,
+                },
+                Ok(Err(error)) => error,
+                Err(_) => Error::new(Kind::TimedOut, "it took too long"),
+            };
+            let reason = std::iter::once(failure.to_string()).chain(failure.causes()).collect::<Vec<_>>().join(": ");
+            cx.emit(Event::Warning { message: format!("left behind: {:?}: {reason}", pending.undo) });
+        }
+    }
+
+    /// Retries by itself: the run may be cancelled and its budget spent, and the undo is due all the same.
+    async fn undo_until_done(&self, cx: &Cx<B::Undo>, undo: &B::Undo) -> Result<()> {
+        let mut attempt = 1;
+        loop {
+            match self.backend.undo(cx, undo).await {
+                Err(error) if error.kind().is_retryable() || error.kind() == Kind::Conflict => {
+                    attempt += 1;
+                    if attempt > crate::retry::ATTEMPTS {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(crate::retry::wait_before(attempt, &error)).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn report(&self, cx: Option<&Cx<B::Undo>>, progress: Progress, result: Result<Status>) -> TargetReport {
+        let (status, error) = match result {
+            Ok(status) => (status, None),
+            Err(error) if error.kind() == Kind::Cancelled => (Status::Interrupted, Some(ErrorReport::from(&error))),
+            Err(error) => (Status::Failed, Some(ErrorReport::from(&error))),
+        };
+        TargetReport {
+            cloud: self.backend.name(),
+            run: cx.map(|cx| cx.run().to_string()).unwrap_or_default(),
+            status,
+            resources: progress.resources,
+            regions: progress.regions,
+            transfer: cx.map(|cx| cx.totals.report()).unwrap_or_default(),
+            plan: progress.plan,
+            error,
+        }
+    }
+}
+
+fn status<R>(found: bool, replication: &Replication<R>) -> Status {
+    let failed = replication.regions.iter().any(|r| matches!(r.state, RegionState::Failed(_)));
+    match (failed, found && !replication.changed) {
+        (true, _) => Status::Partial,
+        (false, true) => Status::Unchanged,
+        (false, false) => Status::Published,
+    }
+}
+
+fn region_report<R: Artifact>(outcome: &RegionOutcome<R>) -> RegionReport {
+    let id = |replica: &R| replica.resources().into_iter().next().map(|(_, id)| id);
+    let (status, id, error) = match &outcome.state {
+        RegionState::Available(replica) => ("available", id(replica), None),
+        RegionState::Pending(replica) => ("pending", replica.as_ref().and_then(id), None),
+        RegionState::Failed(error) => ("failed", None, Some(ErrorReport::from(error))),
+    };
+    RegionReport { region: outcome.region.0.clone(), id, status, error }
+}

@@ -1,0 +1,166 @@
+//! What a run ends with, in a form that programs read: fields are added to it, and never renamed.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::Serialize;
+use vhd::Image;
+
+use crate::{CloudName, Error, Kind, Result};
+
+/// Version of the report's schema.
+const SCHEMA: u32 = 1;
+
+/// How a target ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Nothing was to be done but to look.
+    Planned,
+    /// The image is everywhere it was asked for, and something was made.
+    Published,
+    /// The image was everywhere already.
+    Unchanged,
+    /// Some regions have it and some failed.
+    Partial,
+    /// It failed.
+    Failed,
+    /// The user ended it.
+    Interrupted,
+}
+
+/// The whole report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Version of this schema.
+    pub schema: u32,
+    /// What was published.
+    pub image: ImageReport,
+    /// One entry for each cloud.
+    pub targets: Vec<TargetReport>,
+}
+
+impl Report {
+    /// A report on one image.
+    #[must_use]
+    pub fn new(image: ImageReport, targets: Vec<TargetReport>) -> Self {
+        Self { schema: SCHEMA, image, targets }
+    }
+}
+
+/// What was published.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImageReport {
+    /// The file.
+    pub path: PathBuf,
+    /// How it stores the disk.
+    pub format: vhd::Format,
+    /// Size of the file in bytes.
+    pub file_size: u64,
+    /// Size of the disk in bytes.
+    pub virtual_size: u64,
+    /// Bytes in blocks that are not all zeros.
+    pub data_size: u64,
+    /// Identity of the content.
+    pub digest: String,
+    /// `V1` or `V2`, as Azure calls them; null if the disk holds nothing that firmware would start.
+    pub generation: Option<&'static str>,
+    /// The architecture of the boot files, if there are any.
+    pub architecture: Option<vhd::Architecture>,
+}
+
+impl ImageReport {
+    /// Reads what there is to say of an image.
+    ///
+    /// # Errors
+    /// [`Kind::Image`] if the file cannot be read.
+    pub fn of(image: &Image) -> Result<Self> {
+        let (content, facts) = (image.content()?, image.facts()?);
+        Ok(Self {
+            path: image.path(),
+            format: image.format(),
+            file_size: image.file_size(),
+            virtual_size: image.virtual_size(),
+            data_size: content.blocks().len() as u64 * vhd::CONTENT_BLOCK,
+            digest: content.digest().to_string(),
+            generation: facts.firmware().map(|_| if facts.efi_system_partition { "V2" } else { "V1" }),
+            architecture: facts.architecture(),
+        })
+    }
+}
+
+/// How one cloud ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetReport {
+    /// The cloud.
+    pub cloud: CloudName,
+    /// The key of the run.
+    pub run: String,
+    /// How it ended.
+    pub status: Status,
+    /// What exists in the home region: what it is, and its id.
+    pub resources: BTreeMap<&'static str, String>,
+    /// One entry for each region.
+    pub regions: Vec<RegionReport>,
+    /// What was sent.
+    pub transfer: TransferReport,
+    /// What would be done, of a plan.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plan: Vec<String>,
+    /// Why it failed.
+    pub error: Option<ErrorReport>,
+}
+
+/// What became of one region.
+#[derive(Clone, Debug, Serialize)]
+pub struct RegionReport {
+    /// The region's programmatic name.
+    pub region: String,
+    /// The image's id there.
+    pub id: Option<String>,
+    /// `available`, `pending` or `failed`.
+    pub status: &'static str,
+    /// Why it failed.
+    pub error: Option<ErrorReport>,
+}
+
+/// What was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct TransferReport {
+    /// Bytes of image in requests that succeeded.
+    pub bytes_sent: u64,
+    /// Bytes of the disk that did not have to be sent because they are zeros.
+    pub bytes_skipped: u64,
+    /// Requests with image bytes that succeeded.
+    pub requests: u64,
+    /// Such requests that had to be sent again.
+    pub retries: u64,
+    /// From the first byte to the last, in seconds.
+    pub seconds: f64,
+}
+
+/// A failure.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorReport {
+    /// What sort of failure.
+    pub kind: Kind,
+    /// The stage it happened in.
+    pub stage: Option<crate::Stage>,
+    /// What failed.
+    pub message: String,
+    /// Why, nearest first.
+    pub causes: Vec<String>,
+    /// The next thing to do.
+    pub hint: Option<String>,
+}
+
+impl From<&Error> for ErrorReport {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind(),
+            stage: error.stage(),
+            message: error.to_string(),
+            causes: error.causes(),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
+}

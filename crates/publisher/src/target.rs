@@ -1,0 +1,26 @@
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use vhd::Image;
+
+use crate::{CloudName, Runtime, TargetReport};
+
+/// How far a run goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// All the way.
+    Publish,
+    /// Only reading: what would be done.
+    Plan,
+}
+
+/// A cloud to publish to, whatever its types: the one place where a backend's stages are erased, so that a program can
+/// hold a list of clouds.
+#[async_trait]
+pub trait Target: fmt::Debug + Send + Sync {
+    /// The name of the cloud.
+    fn cloud(&self) -> CloudName;
+
+    /// Publishes an image. Failure is a status of the report.
+    async fn publish(&self, runtime: &Runtime, image: &Arc<Image>, mode: Mode) -> TargetReport;
+}

@@ -1,0 +1,81 @@
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::Result;
+
+/// How a layout is cut into chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Ranges with data, of any place and size in whole pages. A hole is left out where it is longer than `bridge`.
+    Spans {
+        /// Longest chunk in bytes.
+        longest: u64,
+        /// Bytes in a page: chunks start and end at a multiple.
+        page: u64,
+        /// Longest run of zeros that is sent, because a request more would cost more.
+        bridge: u64,
+    },
+    /// Blocks of a fixed size at multiples of it, the last filled up with zeros.
+    Blocks {
+        /// Bytes in a block.
+        size: u64,
+        /// Whether blocks of zeros are left out. Right only where what is not written reads as zeros.
+        skip_zeros: bool,
+    },
+    /// Everything, in parts of one size, the last shorter.
+    Parts {
+        /// Bytes in a part.
+        size: u64,
+    },
+}
+
+/// How many chunks may be on their way.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// At first.
+    pub start: usize,
+    /// While the service is healthy.
+    pub most: usize,
+}
+
+/// A piece of a layout.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Where it lies in the layout, in bytes.
+    pub offset: u64,
+    /// What it holds.
+    pub bytes: Bytes,
+}
+
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chunk({}+{})", self.offset, self.bytes.len())
+    }
+}
+
+/// Where chunks go.
+#[async_trait]
+pub trait Sink: fmt::Debug + Send + Sync + 'static {
+    /// What protects a chunk on its way: a checksum.
+    type Seal: fmt::Debug + Send + Sync;
+
+    /// How the layout is to be cut.
+    fn cut(&self) -> Cut;
+
+    /// How many chunks it takes at a time.
+    fn limits(&self) -> Limits;
+
+    /// Computes the chunk's checksum. Called on a blocking thread, once a chunk.
+    ///
+    /// # Errors
+    /// [`Kind::Image`](crate::Kind::Image) if the chunk is not what it was when the image was first read.
+    fn seal(&self, chunk: &Chunk) -> Result<Self::Seal>;
+
+    /// Sends a chunk, once. Has to be idempotent: the engine calls it again after any failure that may pass.
+    ///
+    /// # Errors
+    /// What the service answers, classified.
+    async fn put(&self, chunk: &Chunk, seal: &Self::Seal) -> Result<()>;
+}
