@@ -33,12 +33,7 @@ impl Runtime {
     /// A runtime that keeps its journals under `state_dir`.
     #[must_use]
     pub fn new(reporter: Arc<dyn Reporter>, state_dir: Option<PathBuf>) -> Self {
-        Self {
-            reporter,
-            cancel: CancellationToken::new(),
-            state_dir,
-            buffers: Arc::new(Semaphore::new(BUFFER_KIB)),
-        }
+        Self { reporter, cancel: CancellationToken::new(), state_dir, buffers: Arc::new(Semaphore::new(BUFFER_KIB)) }
     }
 }
 

@@ -164,7 +164,8 @@ impl<U: Durable> Journal<U> {
         let mut line = serde_json::to_vec(entry).map_err(unwritable)?;
         line.push(b'\n');
         let write = move || (&*file).write_all(&line).and_then(|()| file.sync_data());
-        let written = tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let written =
+            tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         written.map_err(|source| {
             Error::new(Kind::Local, format!("cannot write the journal {}", self.path.display()))
                 .with_hint("free space there, or name another place with --state-dir")

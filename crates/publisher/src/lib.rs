@@ -30,7 +30,9 @@ mod secret;
 mod target;
 pub mod transfer;
 
-pub use backend::{Artifact, Backend, CloudName, Durable, Plan, Region, RegionOutcome, RegionState, Replication, Stage};
+pub use backend::{
+    Artifact, Backend, CloudName, Durable, Plan, Region, RegionOutcome, RegionState, Replication, Stage,
+};
 pub use context::{Cx, Runtime};
 pub use error::{Error, Kind, Result};
 pub use event::{Event, Reporter, Silent};

@@ -5,8 +5,9 @@ use tokio::time::Instant;
 use vhd::Image;
 
 use crate::{
-    Artifact, Backend, CloudName, Cx, Durable, Error, ErrorReport, Event, Kind, Mode, Plan, RegionOutcome, RegionReport,
-    RegionState, Replication, Result, Runtime, Stage, Status, Target, TargetReport, journal::Journal, journal::When,
+    Artifact, Backend, CloudName, Cx, Durable, Error, ErrorReport, Event, Kind, Mode, Plan, RegionOutcome,
+    RegionReport, RegionState, Replication, Result, Runtime, Stage, Status, Target, TargetReport, journal::Journal,
+    journal::When,
 };
 
 /// How long unwinding may take, however it came to it.
@@ -111,7 +112,8 @@ impl<B: Backend> Pipeline<B> {
         self.unwind(cx, |_| true).await;
         cx.journal().await.run_started(image.content()?.digest().to_string()).await?;
         let uploaded = self.durable_stage(cx, Stage::Upload, async { self.backend.upload(cx, image).await }).await?;
-        let imported = self.durable_stage(cx, Stage::Import, async { self.backend.import(cx, &uploaded).await }).await?;
+        let imported =
+            self.durable_stage(cx, Stage::Import, async { self.backend.import(cx, &uploaded).await }).await?;
         self.durable_stage(cx, Stage::Register, async { self.backend.register(cx, &imported).await }).await
     }
 
@@ -127,7 +129,12 @@ impl<B: Backend> Pipeline<B> {
         Ok(artifact)
     }
 
-    async fn stage<T>(&self, cx: &Cx<B::Undo>, stage: Stage, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    async fn stage<T>(
+        &self,
+        cx: &Cx<B::Undo>,
+        stage: Stage,
+        work: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
         let started = Instant::now();
         cx.emit(Event::StageStarted { stage });
         let value = work.await.map_err(|error| error.in_stage(stage))?;

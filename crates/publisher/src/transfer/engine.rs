@@ -102,13 +102,7 @@ where
 }
 
 /// Sends one chunk until the sink has it; returns how many attempts were in vain.
-async fn put<U: Durable, S: Sink>(
-    cx: &Cx<U>,
-    sink: &S,
-    window: &Window,
-    chunk: &Chunk,
-    seal: &S::Seal,
-) -> Result<u64> {
+async fn put<U: Durable, S: Sink>(cx: &Cx<U>, sink: &S, window: &Window, chunk: &Chunk, seal: &S::Seal) -> Result<u64> {
     let mut attempt = 1;
     loop {
         let result = tokio::time::timeout(ATTEMPT, sink.put(chunk, seal)).await.unwrap_or_else(|_| {

@@ -1,0 +1,85 @@
+//! What a test or a curious user may see and do from outside: `/_sandbox/…`.
+
+use std::{os::unix::fs::FileExt, sync::Arc, time::Duration};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    Fault,
+    content::Content,
+    message::{Call, Reply},
+    server::World,
+};
+
+pub fn answer(world: &World, call: &Call) -> Reply {
+    let segments: Vec<_> = call.segments.iter().map(String::as_str).collect();
+    match (&call.method, &segments[1..]) {
+        (&Method::GET, ["state"]) => Reply::json(200, &state(world)),
+        (&Method::GET | &Method::HEAD, ["content", ..]) => match content(world, &call.path) {
+            Some(content) => bytes(call, &content),
+            None => Reply::json(404, &json!({"error": "no disk has this content path"})),
+        },
+        (&Method::POST, ["faults"]) => match serde_json::from_slice::<Fault>(&call.body) {
+            Ok(fault) => {
+                world.faults.add(fault);
+                Reply::empty(204)
+            }
+            Err(error) => Reply::json(400, &json!({"error": error.to_string()})),
+        },
+        (&Method::DELETE, ["faults"]) => {
+            world.faults.clear();
+            Reply::empty(204)
+        }
+        (&Method::POST, ["clock"]) => {
+            world.clock.advance(Duration::from_secs(call.json()["advance_seconds"].as_u64().unwrap_or_default()));
+            Reply::empty(204)
+        }
+        _ => Reply::json(404, &json!({"error": "the sandbox has state, content, faults and clock"})),
+    }
+}
+
+/// Every resource of both clouds, and what was asked of them.
+pub fn state(world: &World) -> Value {
+    let traffic = world.traffic.snapshot();
+    let mutations: u64 = traffic.values().filter(|count| count.mutates).map(|count| count.requests).sum();
+    json!({
+        "azure": world.azure.audit(world),
+        "aws": world.aws.audit(world),
+        "traffic": traffic,
+        "mutations": mutations,
+    })
+}
+
+/// The disk behind `/_sandbox/content/{cloud}/{id}`.
+pub fn content(world: &World, path: &str) -> Option<Arc<Content>> {
+    let (cloud, id) = path.strip_prefix("/_sandbox/content/")?.split_once('/')?;
+    match cloud {
+        "azure" => world.azure.content(&format!("/{id}")),
+        "aws" => world.aws.content(id),
+        _ => None,
+    }
+}
+
+/// A disk is larger than memory: without a range, a reader gets the first 64 MiB and is told how much there is.
+fn bytes(call: &Call, content: &Content) -> Reply {
+    const MOST: u64 = 64 << 20;
+    let range = call.header("range").and_then(|range| range.strip_prefix("bytes=")).and_then(|range| {
+        let (start, end) = range.split_once('-')?;
+        Some((start.parse::<u64>().ok()?, end.parse::<u64>().ok().map_or(u64::MAX, |end| end.saturating_add(1))))
+    });
+    let (start, end) = range.unwrap_or((0, u64::MAX));
+    let end = end.min(content.length()).min(start.saturating_add(MOST));
+    if start >= end {
+        return Reply::empty(416).with("content-range", format!("bytes */{}", content.length()));
+    }
+    let mut buffer = vec![0; (end - start) as usize];
+    let read = std::fs::File::open(content.path()).and_then(|file| file.read_exact_at(&mut buffer, start));
+    match read {
+        Ok(()) => {
+            Reply::of(if end - start == content.length() { 200 } else { 206 }, "application/octet-stream", buffer)
+                .with("content-range", format!("bytes {start}-{}/{}", end - 1, content.length()))
+        }
+        Err(error) => Reply::json(500, &json!({"error": error.to_string()})),
+    }
+}

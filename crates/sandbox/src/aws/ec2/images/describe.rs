@@ -1,0 +1,59 @@
+use super::{Params, Refusal, absent, params::passes, snapshots::tag_set};
+use crate::{
+    aws::state::{ACCOUNT, Image},
+    server::World,
+    xml::Xml,
+};
+
+pub fn describe(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal> {
+    let mut regions = world.aws.regions();
+    let images = &regions.entry(region.to_owned()).or_default().images;
+    let wanted = params.list("ImageId");
+    if let Some(missing) = wanted.iter().find(|id| !images.contains_key(**id)) {
+        return Err(absent(missing));
+    }
+    let filters = params.filters();
+    let shown = images.values().filter(|image| wanted.is_empty() || wanted.contains(&image.id.as_str()));
+    let shown = shown.filter(|image| {
+        passes(&filters, &image.tags, |field| match field {
+            "name" => Some(image.name.clone()),
+            "state" => Some(image.state(world).to_owned()),
+            "image-id" => Some(image.id.clone()),
+            "architecture" => image.fields.get("architecture").cloned(),
+            "block-device-mapping.snapshot-id" => Some(image.snapshot.clone()),
+            _ => None,
+        })
+    });
+    Ok(Xml::new().items("imagesSet", shown.map(|image| describe_one(world, image))))
+}
+
+fn describe_one(world: &World, image: &Image) -> Xml {
+    let mut ebs = Xml::new().text("snapshotId", &image.snapshot);
+    for (name, value) in &image.device {
+        ebs = ebs.text(name, value);
+    }
+    let device = Xml::new().maybe("deviceName", image.fields.get("rootDeviceName")).child("ebs", ebs);
+    let mut body = Xml::new()
+        .text("imageId", &image.id)
+        .text("imageLocation", format!("{ACCOUNT}/{}", image.name))
+        .text("imageState", image.state(world))
+        .text("imageOwnerId", ACCOUNT)
+        .text("creationDate", "2026-01-02T03:04:05.000Z")
+        .text("isPublic", false)
+        .text("imageType", "machine")
+        .text("name", &image.name)
+        .text("rootDeviceType", "ebs")
+        .text("hypervisor", "xen")
+        .text("platformDetails", "Linux/UNIX")
+        .items("blockDeviceMapping", [device]);
+    for (name, value) in &image.fields {
+        body = body.text(name, value);
+    }
+    if let Some((region, id)) = &image.source {
+        body = body.text("sourceImageRegion", region).text("sourceImageId", id);
+    }
+    if let (Some(reason), "failed") = (&image.failed, image.state(world)) {
+        body = body.child("stateReason", Xml::new().text("code", "Client.ImageError").text("message", reason));
+    }
+    body.append(tag_set(&image.tags))
+}

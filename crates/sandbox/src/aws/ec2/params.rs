@@ -1,0 +1,76 @@
+use std::collections::BTreeMap;
+
+use crate::{aws::state::Tags, message::Call};
+
+/// The form of a query call.
+#[derive(Debug)]
+pub struct Params(BTreeMap<String, String>);
+
+impl Params {
+    pub fn of(call: &Call) -> Self {
+        Self(url::form_urlencoded::parse(&call.body).into_owned().collect())
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub fn is_true(&self, name: &str) -> bool {
+        self.get(name) == Some("true")
+    }
+
+    /// `Name.1`, `Name.2`, …
+    pub fn list(&self, name: &str) -> Vec<&str> {
+        (1..).map_while(|index| self.get(&format!("{name}.{index}"))).collect()
+    }
+
+    /// `Filter.N.Name` with `Filter.N.Value.M`; one action says `Filters`.
+    pub fn filters(&self) -> Vec<(&str, Vec<&str>)> {
+        ["Filter", "Filters"]
+            .iter()
+            .flat_map(|prefix| {
+                (1..).map_while(move |index| {
+                    let name = self.get(&format!("{prefix}.{index}.Name"))?;
+                    Some((name, self.list(&format!("{prefix}.{index}.Value"))))
+                })
+            })
+            .collect()
+    }
+
+    /// The tags for resources of `kind`.
+    pub fn tags(&self, kind: &str) -> Tags {
+        let mut tags = Tags::new();
+        for index in 1.. {
+            let prefix = format!("TagSpecification.{index}");
+            let Some(found) = self.get(&format!("{prefix}.ResourceType")) else { break };
+            if found == kind {
+                tags.extend(self.plain_tags(&format!("{prefix}.Tag")));
+            }
+        }
+        tags
+    }
+
+    /// `Tag.N.Key` with `Tag.N.Value`.
+    pub fn plain_tags(&self, prefix: &str) -> Tags {
+        (1..)
+            .map_while(|index| {
+                let key = self.get(&format!("{prefix}.{index}.Key"))?;
+                Some((key.to_owned(), self.get(&format!("{prefix}.{index}.Value")).unwrap_or_default().to_owned()))
+            })
+            .collect()
+    }
+}
+
+/// Whether a resource with these tags and fields passes all filters.
+pub fn passes(filters: &[(&str, Vec<&str>)], tags: &Tags, field: impl Fn(&str) -> Option<String>) -> bool {
+    filters.iter().all(|(name, values)| {
+        let found = match *name {
+            "tag-key" => return values.iter().any(|key| tags.contains_key(*key)),
+            name => match name.strip_prefix("tag:") {
+                Some(key) => tags.get(key).cloned(),
+                None => field(name),
+            },
+        };
+        found.is_some_and(|found| values.contains(&found.as_str()))
+    })
+}

@@ -1,0 +1,205 @@
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{content::Content, environment::HOME_REGION, server::World};
+
+pub const ACCOUNT: &str = "123456789012";
+/// A bucket that is there from the start, in the home region.
+pub const BUCKET: &str = "publish-sandbox";
+
+pub type Tags = BTreeMap<String, String>;
+
+/// What AWS holds.
+#[derive(Debug)]
+pub struct Aws {
+    pub regions: Mutex<BTreeMap<String, Region>>,
+    pub buckets: Mutex<BTreeMap<String, Bucket>>,
+}
+
+/// One region's EC2.
+#[derive(Debug, Default)]
+pub struct Region {
+    pub snapshots: BTreeMap<String, Snapshot>,
+    pub images: BTreeMap<String, Image>,
+    pub imports: BTreeMap<String, Import>,
+    /// What was made for a client token: its id.
+    pub tokens: BTreeMap<String, String>,
+}
+
+/// How a snapshot is getting on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// Blocks are still being put.
+    Open,
+    /// It is complete at this time.
+    At(Duration),
+}
+
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub id: String,
+    pub volume_size: u64,
+    pub description: String,
+    pub tags: Tags,
+    pub progress: Progress,
+    pub encrypted: bool,
+    pub content: Arc<Content>,
+    /// SHA-256 of each block put by EBS direct.
+    pub blocks: BTreeMap<u32, [u8; 32]>,
+}
+
+impl Snapshot {
+    pub fn state(&self, world: &World) -> &'static str {
+        match self.progress {
+            Progress::At(time) if world.clock.now() >= time => "completed",
+            Progress::Open | Progress::At(_) => "pending",
+        }
+    }
+}
+
+/// A registered image. `fields` are what RegisterImage was given, by the names of DescribeImages.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub id: String,
+    pub name: String,
+    pub fields: BTreeMap<&'static str, String>,
+    pub snapshot: String,
+    pub device: BTreeMap<&'static str, String>,
+    pub tags: Tags,
+    pub ready_at: Duration,
+    pub failed: Option<String>,
+    pub source: Option<(String, String)>,
+}
+
+impl Image {
+    pub fn state(&self, world: &World) -> &'static str {
+        match (world.clock.now() >= self.ready_at, &self.failed) {
+            (true, Some(_)) => "failed",
+            (true, None) => "available",
+            (false, _) => "pending",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Import {
+    pub id: String,
+    pub bucket: String,
+    pub key: String,
+    pub format: String,
+    pub description: String,
+    pub tags: Tags,
+    pub started: Duration,
+    pub ready_at: Duration,
+    /// The snapshot's id, or why there is none.
+    pub result: Result<String, String>,
+    /// Bytes of disk.
+    pub size: u64,
+    pub cancelled: bool,
+}
+
+#[derive(Debug)]
+pub struct Bucket {
+    pub region: String,
+    pub objects: BTreeMap<String, Object>,
+    pub uploads: BTreeMap<String, Upload>,
+}
+
+impl Bucket {
+    pub fn new(region: &str) -> Self {
+        Self { region: region.to_owned(), objects: BTreeMap::new(), uploads: BTreeMap::new() }
+    }
+}
+
+/// An object's bytes in a file of its own, removed with the object.
+#[derive(Debug)]
+pub struct Object {
+    pub path: PathBuf,
+    pub length: u64,
+    pub etag: String,
+    /// Header name and value of its checksum.
+    pub checksum: Option<(&'static str, String)>,
+}
+
+impl Object {
+    pub fn open(&self) -> std::io::Result<File> {
+        File::open(&self.path)
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[derive(Debug)]
+pub struct Upload {
+    pub key: String,
+    pub parts: BTreeMap<u32, Object>,
+}
+
+impl Default for Aws {
+    fn default() -> Self {
+        let buckets = BTreeMap::from([(BUCKET.to_owned(), Bucket::new(HOME_REGION))]);
+        Self { regions: Mutex::default(), buckets: Mutex::new(buckets) }
+    }
+}
+
+impl Aws {
+    pub fn regions(&self) -> MutexGuard<'_, BTreeMap<String, Region>> {
+        self.regions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn buckets(&self) -> MutexGuard<'_, BTreeMap<String, Bucket>> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The disk of `{region}/{snapshot or image}`.
+    pub fn content(&self, path: &str) -> Option<Arc<Content>> {
+        let (region, id) = path.split_once('/')?;
+        let regions = self.regions();
+        let region = regions.get(region)?;
+        let snapshot = region.images.get(id).map_or(id, |image| image.snapshot.as_str());
+        Some(region.snapshots.get(snapshot)?.content.clone())
+    }
+
+    pub fn audit(&self, world: &World) -> Value {
+        let mut audit = serde_json::Map::new();
+        for (name, region) in self.regions().iter() {
+            let content = |id: &str| format!("/_sandbox/content/aws/{name}/{id}");
+            let snapshots = region.snapshots.values().map(|snapshot| {
+                json!({"id": snapshot.id, "tags": snapshot.tags, "state": snapshot.state(world), "volume_size": snapshot.volume_size,
+                    "encrypted": snapshot.encrypted, "description": snapshot.description, "content": content(&snapshot.id)})
+            });
+            let images = region.images.values().map(|image| {
+                json!({"id": image.id, "name": image.name, "tags": image.tags, "state": image.state(world), "snapshot": image.snapshot,
+                    "fields": image.fields, "device": image.device, "source": image.source, "content": content(&image.id)})
+            });
+            let entry = json!({"snapshots": snapshots.collect::<Vec<_>>(), "images": images.collect::<Vec<_>>(), "s3_objects": [], "uploads": []});
+            audit.insert(name.clone(), entry);
+        }
+        for (name, bucket) in self.buckets().iter() {
+            let empty = json!({"snapshots": [], "images": [], "s3_objects": [], "uploads": []});
+            let entry = audit.entry(bucket.region.clone()).or_insert(empty);
+            for (list, keys) in [
+                ("s3_objects", bucket.objects.keys().collect::<Vec<_>>()),
+                ("uploads", bucket.uploads.values().map(|upload| &upload.key).collect()),
+            ] {
+                if let Some(list) = entry[list].as_array_mut() {
+                    list.extend(keys.into_iter().map(
+                        |key| json!({"id": format!("{name}/{key}"), "tags": {}, "state": "present", "content": null}),
+                    ));
+                }
+            }
+        }
+        Value::Object(audit)
+    }
+}

@@ -1,0 +1,144 @@
+//! Managed disks that are created to be uploaded to, and the accesses to them.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::json;
+use vhd::footer::{DiskType, Footer};
+
+use super::{
+    arm::{Path, required, text},
+    error::{ArmError, arm, invalid},
+    operations::{self, Operation},
+    resource::{Resource, Sas},
+};
+use crate::{
+    content::Content,
+    ids,
+    message::{Call, Reply},
+    server::World,
+};
+
+/// Limits of `uploadSizeBytes` (compute specification, "DiskRP.json", `CreationData`).
+const SMALLEST: u64 = 20_972_032;
+const LARGEST: u64 = 35_183_298_347_520;
+const FOOTER: u64 = 512;
+
+pub fn put(world: &World, disk: &mut Resource, existing: Option<&Resource>) -> Result<(), ArmError> {
+    if disk.name.len() > 80 {
+        return Err(invalid("The entity name 'disk' is invalid: it may have at most 80 characters."));
+    }
+    if required(&disk.properties, "/creationData/createOption")? != "Upload" {
+        return Err(invalid("The sandbox creates disks for upload only (creationData.createOption = Upload)."));
+    }
+    let size = disk.properties["creationData"]["uploadSizeBytes"].as_u64().unwrap_or_default();
+    if !(SMALLEST..=LARGEST).contains(&size) {
+        let message = format!(
+            "The value '{size}' of parameter 'creationData.uploadSizeBytes' is out of range: it must be between {SMALLEST} and {LARGEST}."
+        );
+        return Err(invalid(message));
+    }
+    if !(size - FOOTER).is_multiple_of(1 << 20) {
+        let message = format!(
+            "The value '{size}' of parameter 'creationData.uploadSizeBytes' must be a whole number of MiB plus 512 bytes."
+        );
+        return Err(invalid(message));
+    }
+    if let Some(old) = existing {
+        if old.properties["creationData"] != disk.properties["creationData"] {
+            return Err(arm(409, "PropertyChangeNotAllowed", "Changing property 'creationData' is not allowed."));
+        }
+        (disk.content, disk.sas, disk.validated) = (old.content.clone(), old.sas.clone(), old.validated);
+        return Ok(());
+    }
+    let content =
+        Content::create(&world.content_dir, size).map_err(|e| arm(500, "InternalServerError", e.to_string()))?;
+    disk.content = Some(Arc::new(content));
+    Ok(())
+}
+
+pub fn begin_access(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmError> {
+    let body = call.json();
+    let seconds = body["durationInSeconds"].as_u64().unwrap_or_default();
+    if seconds == 0 {
+        return Err(invalid("Required parameter 'durationInSeconds' is missing (null) or zero."));
+    }
+    let mut state = world.azure.state();
+    let disk =
+        state.resources.get_mut(&path.key()).ok_or_else(|| arm(404, "ResourceNotFound", "The disk was not found."))?;
+    match text(&body, "/access") {
+        Some("Write") if disk.validated => {
+            return Err(arm(
+                409,
+                "OperationNotAllowed",
+                "Disk is not in ReadyToUpload state; it cannot be written to.",
+            ));
+        }
+        Some("Write") => {}
+        Some("Read") if disk.validated => {}
+        Some("Read") => {
+            return Err(arm(409, "OperationNotAllowed", "Disk is in ReadyToUpload state; it cannot be read."));
+        }
+        _ => return Err(invalid("Required parameter 'access' must be Read or Write.")),
+    }
+    // A second grant on an open access gives the same access again.
+    let now = world.clock.now();
+    let fresh = || Sas {
+        name: format!("md-impexp-{}", &ids::random()[..12]),
+        signature: ids::random(),
+        expires: Duration::ZERO,
+    };
+    let mut sas = disk.sas.take().unwrap_or_else(fresh);
+    sas.expires = now + Duration::from_secs(seconds);
+    let url = format!(
+        "{}/{}/{}/abcd?sv=2018-03-28&sr=b&si={}&sig={}%3D",
+        call.origin,
+        sas.name,
+        &ids::random()[..12],
+        ids::random(),
+        sas.signature,
+    );
+    disk.sas = Some(sas);
+    drop(state);
+    let operation = Operation {
+        ready_at: now + world.pace.arm,
+        resource: None,
+        output: Some(json!({"accessSAS": url})),
+        error: None,
+    };
+    Ok(operations::follow(world, call, Reply::empty(202), operation))
+}
+
+/// Ends all access; what was uploaded is validated here and not before.
+pub fn end_access(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmError> {
+    let mut state = world.azure.state();
+    let disk =
+        state.resources.get_mut(&path.key()).ok_or_else(|| arm(404, "ResourceNotFound", "The disk was not found."))?;
+    let had_access = disk.sas.take().is_some();
+    if had_access && !disk.validated {
+        if let Some(content) = &disk.content {
+            validate(content)?;
+        }
+        disk.validated = true;
+    }
+    drop(state);
+    let ready_at = world.clock.now() + world.pace.arm;
+    let operation = Operation { ready_at, resource: None, output: None, error: None };
+    Ok(operations::follow(world, call, Reply::empty(202), operation))
+}
+
+fn validate(content: &Content) -> Result<(), ArmError> {
+    let refuse =
+        |reason: String| arm(400, "InvalidVhd", format!("The specified disk blob is not a valid VHD: {reason}"));
+    let size = content.length() - FOOTER;
+    let bytes = content.read(size, FOOTER as usize).map_err(|error| refuse(error.to_string()))?;
+    let footer: &[u8; FOOTER as usize] = bytes.as_slice().try_into().map_err(|_| refuse("it is too short.".into()))?;
+    let footer = Footer::parse(footer)
+        .map_err(|bad| refuse(format!("its footer's {} is {}, expected {}.", bad.field, bad.value, bad.expected)))?;
+    if footer.disk_type != DiskType::Fixed {
+        return Err(refuse("only fixed VHDs are supported.".into()));
+    }
+    if footer.current_size != size {
+        return Err(refuse(format!("its footer says {} bytes, the disk has {size}.", footer.current_size)));
+    }
+    Ok(())
+}

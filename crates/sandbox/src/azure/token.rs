@@ -1,0 +1,84 @@
+//! Microsoft Entra, as far as a client secret goes, and the discovery documents that `az` reads first.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::json;
+
+use crate::{
+    environment::{CLIENT_ID, CLIENT_SECRET, SUBSCRIPTION, TENANT},
+    ids,
+    message::{Call, Reply},
+    server::World,
+};
+
+/// `POST /{tenant}/oauth2/v2.0/token` with a client secret or a federated assertion.
+pub fn issue(world: &World, call: &Call) -> Reply {
+    let form: std::collections::BTreeMap<_, _> = url::form_urlencoded::parse(&call.body).into_owned().collect();
+    let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+    if call.segments[0] != TENANT && !matches!(call.segments[0].as_str(), "common" | "organizations") {
+        return refusal("invalid_request", 90002, "Tenant not found.");
+    }
+    if field("client_id") != CLIENT_ID {
+        return refusal(
+            "unauthorized_client",
+            700016,
+            "Application with this identifier was not found in the directory.",
+        );
+    }
+    let proven = field("client_secret") == CLIENT_SECRET || !field("client_assertion").is_empty();
+    if !proven {
+        return refusal("invalid_client", 7000215, "Invalid client secret provided.");
+    }
+    let token = token();
+    world.azure.tokens().insert(token.clone());
+    Reply::json(
+        200,
+        &json!({"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token}),
+    )
+}
+
+/// An unsigned token: clients read its claims and do not check it.
+fn token() -> String {
+    let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = json!({"tid": TENANT, "oid": CLIENT_ID, "appid": CLIENT_ID, "jti": ids::random()});
+    format!("{}.{}.", part(json!({"alg": "none", "typ": "JWT"})), part(claims))
+}
+
+fn refusal(error: &str, code: u32, message: &str) -> Reply {
+    let description = format!("AADSTS{code}: {message}");
+    Reply::json(401, &json!({"error": error, "error_description": description, "error_codes": [code]}))
+}
+
+pub fn configuration(_: &World, call: &Call) -> Reply {
+    let base = format!("{}/{}", call.origin, call.segments[0]);
+    Reply::json(
+        200,
+        &json!({
+            "issuer": format!("{base}/v2.0"),
+            "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+            "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+            "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
+        }),
+    )
+}
+
+/// `GET /metadata/endpoints`: what `az cloud register` asks.
+pub fn endpoints(_: &World, call: &Call) -> Reply {
+    let cloud = json!({
+        "name": "Sandbox",
+        "portal": call.origin,
+        "graph": call.origin,
+        "graphAudience": call.origin,
+        "resourceManager": call.origin,
+        "authentication": {"loginEndpoint": call.origin, "audiences": [call.origin], "tenant": "common", "identityProvider": "AAD"},
+        "suffixes": {"storage": "core.windows.net", "keyVaultDns": "vault.azure.net"},
+        "subscription": SUBSCRIPTION,
+    });
+    let list = call.param("api-version") == Some("2019-05-01");
+    Reply::json(200, &if list { json!([cloud]) } else { cloud })
+}
+
+/// Whether the call carries a token that was issued here.
+pub fn is_authorized(world: &World, call: &Call) -> bool {
+    let token = call.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    token.is_some_and(|token| world.azure.tokens().contains(token))
+}

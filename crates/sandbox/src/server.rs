@@ -1,0 +1,304 @@
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::{
+    Clock, Environment, Fault, FaultKind, Pace, audit,
+    aws::{self, Aws},
+    azure::{self, Azure},
+    fault::Faults,
+    message::{Call, Reply},
+    tls,
+};
+
+/// Why the sandbox cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    /// A file or folder cannot be used.
+    #[error("cannot use {what}")]
+    Io { what: String, source: std::io::Error },
+    /// No certificate can be made.
+    #[error("cannot make a certificate")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// How a sandbox is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where content and the authority's certificate are kept.
+    pub state_dir: PathBuf,
+    /// How long things take.
+    pub pace: Pace,
+}
+
+impl Settings {
+    /// On a free loopback port, with everything over at once.
+    #[must_use]
+    pub fn new(state_dir: impl Into<PathBuf>) -> Self {
+        let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        Self { listen, state_dir: state_dir.into(), pace: Pace::instant() }
+    }
+}
+
+/// A running sandbox. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    world: Arc<World>,
+    address: SocketAddr,
+    ca_file: PathBuf,
+    server: JoinHandle<()>,
+}
+
+/// Everything the handlers share.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub azure: Azure,
+    pub aws: Aws,
+    pub clock: Clock,
+    pub pace: Pace,
+    pub faults: Faults,
+    pub traffic: Traffic,
+    pub content_dir: PathBuf,
+}
+
+/// What was asked of the sandbox, by operation.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic(Mutex<BTreeMap<String, Count>>);
+
+/// What was asked of one operation.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Count {
+    pub requests: u64,
+    /// Whether the operation changes anything.
+    pub mutates: bool,
+    /// Bytes in bodies.
+    pub bytes: u64,
+    /// Bodies of image data that were nothing but zeros.
+    pub zero_bodies: u64,
+    /// Pages of 4 KiB of zeros in image data.
+    pub zero_pages: u64,
+}
+
+impl Traffic {
+    fn note(&self, route: &Route, body: &[u8]) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(route.operation.clone()).or_default();
+        count.requests += 1;
+        count.mutates = route.mutates;
+        count.bytes += body.len() as u64;
+        if route.carries_image {
+            count.zero_bodies += u64::from(vhd::zero::is_zero(body));
+            count.zero_pages +=
+                body.as_chunks::<4096>().0.iter().filter(|page| vhd::zero::is_zero(*page)).count() as u64;
+        }
+    }
+
+    pub fn snapshot(&self) -> BTreeMap<String, Count> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Where a call goes.
+pub(crate) struct Route {
+    /// The operation's name, for faults and counts.
+    pub operation: String,
+    /// The region of AWS that was addressed.
+    pub region: Option<String>,
+    pub mutates: bool,
+    /// Whether the body is a part of a disk image.
+    pub carries_image: bool,
+    pub handler: fn(&World, &Call) -> Reply,
+    /// How this service words a fault.
+    pub refuse: fn(&Call, FaultKind) -> Reply,
+}
+
+impl Sandbox {
+    /// Starts a sandbox.
+    ///
+    /// # Errors
+    /// [`Error`], if the address is taken or the state folder cannot be written.
+    pub async fn start(settings: Settings) -> Result<Self, Error> {
+        let content_dir = settings.state_dir.join("content");
+        let io = |path: &Path| {
+            let what = path.display().to_string();
+            move |source| Error::Io { what, source }
+        };
+        std::fs::create_dir_all(&content_dir).map_err(io(&content_dir))?;
+        let tls = tls::make(&[settings.listen.ip(), IpAddr::V4(Ipv4Addr::LOCALHOST)])?;
+        let ca_file = tls::write_ca(&settings.state_dir, &tls.ca)?;
+        let failed = |source| Error::Listen { address: settings.listen, source };
+        let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let world = Arc::new(World {
+            azure: Azure::default(),
+            aws: Aws::default(),
+            clock: Clock::default(),
+            pace: settings.pace,
+            faults: Faults::default(),
+            traffic: Traffic::default(),
+            content_dir,
+        });
+        let server = tokio::spawn(serve(listener, tls.acceptor, world.clone()));
+        Ok(Self { world, address, ca_file, server })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The certificate of its authority.
+    #[must_use]
+    pub fn ca_file(&self) -> &Path {
+        &self.ca_file
+    }
+
+    /// The variables that point clients at it.
+    #[must_use]
+    pub fn environment(&self) -> Environment {
+        Environment::of(&self.url(), &self.ca_file)
+    }
+
+    /// Makes calls go wrong.
+    pub fn add_fault(&self, fault: Fault) {
+        self.world.faults.add(fault);
+    }
+
+    /// Ends all faults.
+    pub fn clear_faults(&self) {
+        self.world.faults.clear();
+    }
+
+    /// Pushes the clock of long operations forward.
+    pub fn advance(&self, by: Duration) {
+        self.world.clock.advance(by);
+    }
+
+    /// The audit, as `GET /_sandbox/state` answers it.
+    #[must_use]
+    pub fn state(&self) -> serde_json::Value {
+        audit::state(&self.world)
+    }
+
+    /// The file with the bytes of a disk, by the `content` path in the audit. It lasts as long as the resource.
+    #[must_use]
+    pub fn content_file(&self, content: &str) -> Option<PathBuf> {
+        audit::content(&self.world, content).map(|content| content.path().to_owned())
+    }
+
+    /// Runs until the task is ended.
+    pub async fn wait(mut self) {
+        // The accept loop ends only if it panics; then there is nothing left to wait for.
+        let _ = (&mut self.server).await;
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, acceptor: tokio_rustls::TlsAcceptor, world: Arc<World>) {
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                // Small answers to small requests: waiting to fill a packet costs more than it saves.
+                let _ = stream.set_nodelay(true);
+                let (acceptor, world) = (acceptor.clone(), world.clone());
+                connections.spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let service = service_fn(|request| answer(&world, request));
+                    // A connection that breaks is the client's business.
+                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Ends a connection without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is reset")]
+struct Reset;
+
+/// More than any client of ours or of AWS puts into one request.
+const LARGEST_BODY: usize = 256 << 20;
+
+async fn answer(world: &World, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else { return Err(Reset) };
+    let host = head.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let origin = format!("https://{host}");
+    let path = head.uri.path_and_query().map_or("/", |p| p.as_str());
+    let mut call = Call::new(head.method, path, head.headers, body.to_bytes(), origin);
+    let reply =
+        if call.path.starts_with("/_sandbox") { audit::answer(world, &call) } else { route(world, &mut call).await? };
+    respond(&call, reply).map_err(|_| Reset)
+}
+
+async fn route(world: &World, call: &mut Call) -> Result<Reply, Reset> {
+    let route = if aws::is_signed(call) { aws::route(call) } else { azure::route(call) };
+    world.traffic.note(&route, &call.body);
+    match world.faults.next(&route.operation, route.region.as_deref()) {
+        None => Ok((route.handler)(world, call)),
+        Some(FaultKind::ResetBefore) => Err(Reset),
+        Some(FaultKind::ResetAfter) => {
+            (route.handler)(world, call);
+            Err(Reset)
+        }
+        Some(FaultKind::Stall) => {
+            std::future::pending::<Infallible>().await;
+            Err(Reset)
+        }
+        Some(FaultKind::Corrupt) => {
+            let mut body = call.body.to_vec();
+            if let Some(byte) = body.first_mut() {
+                *byte ^= 1;
+            }
+            call.body = body.into();
+            Ok((route.handler)(world, call))
+        }
+        Some(kind @ (FaultKind::Throttle | FaultKind::ServerError | FaultKind::Deny)) => Ok((route.refuse)(call, kind)),
+    }
+}
+
+fn respond(call: &Call, reply: Reply) -> http::Result<Response<Full<Bytes>>> {
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in &reply.headers {
+        response = response.header(*name, value);
+    }
+    // The length of what a GET would have sent; hyper sends no body for HEAD.
+    let length = reply.headers.iter().any(|(name, _)| *name == "content-length");
+    if call.method == http::Method::HEAD && !length {
+        response = response.header("content-length", reply.body.len());
+    }
+    let request_id = crate::ids::random();
+    for name in ["x-ms-request-id", "x-amzn-requestid", "x-amz-request-id"] {
+        response = response.header(name, &request_id);
+    }
+    response.body(Full::new(if call.method == http::Method::HEAD { Bytes::new() } else { reply.body }))
+}
