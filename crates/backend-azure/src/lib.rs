@@ -1,1 +1,33 @@
+//! Azure: a disk that is created to be uploaded to, a managed image of it, and a Compute Gallery version in many regions.
+//!
+//! ```text
+//! preflight  image, names and regions against Azure's rules; the definition and the versions that are there
+//! upload     resource group ─► disk (createOption Upload) ─► write access (SAS) ─► Put Page, checksummed
+//! import     end the access (Azure validates the VHD here) ─► managed image, where Azure takes one
+//! register   gallery ─► image definition ─► image version, with all its target regions at once
+//! replicate  watch each region until it has the version
+//! ```
+//!
+//! There is no storage account and no key in it: a disk's own shared access signature is all that the bytes need.
+//! Request shapes are those of the Azure REST API specifications at the api-versions named in `client::versions`.
 
+mod azure;
+mod client;
+mod config;
+mod error;
+mod import;
+mod names;
+mod plan;
+mod register;
+mod replicate;
+mod tags;
+mod undo;
+mod upload;
+
+pub use azure::Azure;
+pub use config::{Cloud, Config, CredentialSource, Endpoints};
+pub use import::Imported;
+pub use register::Registered;
+pub use replicate::Replica;
+pub use undo::Undo;
+pub use upload::Uploaded;

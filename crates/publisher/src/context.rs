@@ -112,7 +112,11 @@ impl<U: Durable> Cx<U> {
     ///
     /// # Errors
     /// The last failure; its kind stays what the backend said.
-    pub async fn retry<T, F: AsyncFnMut() -> Result<T>>(&self, what: &str, mut request: F) -> Result<T> {
+    pub async fn retry<T, F, R>(&self, what: &str, mut request: F) -> Result<T>
+    where
+        F: FnMut() -> R + Send,
+        R: Future<Output = Result<T>> + Send,
+    {
         let mut attempt = 1;
         loop {
             match request().await {
@@ -149,12 +153,11 @@ impl<U: Durable> Cx<U> {
     ///
     /// # Errors
     /// What `look` gives, [`Kind::TimedOut`] past the schedule's deadline, [`Kind::Cancelled`].
-    pub async fn poll<T, F: AsyncFnMut() -> Result<Poll<T>>>(
-        &self,
-        what: &str,
-        schedule: Schedule,
-        mut look: F,
-    ) -> Result<T> {
+    pub async fn poll<T, F, R>(&self, what: &str, schedule: Schedule, mut look: F) -> Result<T>
+    where
+        F: FnMut() -> R + Send,
+        R: Future<Output = Result<Poll<T>>> + Send,
+    {
         let give_up = Instant::now() + schedule.deadline;
         let mut wait = schedule.first;
         let mut told = None;

@@ -27,8 +27,10 @@ mod report;
 mod retry;
 mod run;
 mod secret;
+mod spec;
 mod target;
 pub mod transfer;
+mod variables;
 
 pub use backend::{
     Artifact, Backend, CloudName, Durable, Plan, Region, RegionOutcome, RegionState, Replication, Stage,
@@ -43,4 +45,6 @@ pub use report::{ErrorReport, ImageReport, RegionReport, Report, Status, TargetR
 pub use retry::RetryBudget;
 pub use run::RunKey;
 pub use secret::SecretUrl;
+pub use spec::{ImageSpec, Names, TAG_DIGEST, TAG_RUN};
 pub use target::{Mode, Target};
+pub use variables::Variables;

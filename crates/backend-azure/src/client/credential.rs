@@ -1,0 +1,87 @@
+use std::{path::PathBuf, sync::Arc};
+
+use azure_core::{
+    cloud::{CloudConfiguration, CustomConfiguration},
+    credentials::{Secret, TokenCredential},
+    http::{ClientOptions, RetryOptions, Transport},
+};
+use azure_identity::{
+    AzureCliCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
+    ManagedIdentityCredential, ManagedIdentityCredentialOptions, WorkloadIdentityCredential,
+    WorkloadIdentityCredentialOptions,
+};
+use publisher::{Error, Kind, Result, Variables};
+
+use crate::{Config, CredentialSource};
+
+/// The way to a credential that the error for a missing one names.
+pub const HINT: &str = "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET \
+                               (or AZURE_FEDERATED_TOKEN_FILE, as CI systems with OpenID Connect do)";
+
+/// The credential that the configuration names or the environment speaks of. Asks nobody yet.
+///
+/// # Errors
+/// [`Kind::Credentials`] if what the source needs is not set.
+pub fn credential(config: &Config, variables: &Variables, transport: &Transport) -> Result<Arc<dyn TokenCredential>> {
+    let options = || ClientOptions {
+        cloud: Some(Arc::new(authority(config))),
+        transport: Some(transport.clone()),
+        retry: RetryOptions::none(),
+        ..ClientOptions::default()
+    };
+    let variable = |name: &str| required(variables, name);
+    let source = match config.credential.unwrap_or_default() {
+        CredentialSource::Auto => by_environment(variables),
+        named => named,
+    };
+    let made: azure_core::Result<Arc<dyn TokenCredential>> = match source {
+        CredentialSource::ClientSecret => {
+            let (tenant, client) = (variable("AZURE_TENANT_ID")?, variable("AZURE_CLIENT_ID")?);
+            let secret = Secret::new(variable("AZURE_CLIENT_SECRET")?);
+            let options = ClientSecretCredentialOptions { client_options: options() };
+            ClientSecretCredential::new(&tenant, client, secret, Some(options)).map(|credential| credential as _)
+        }
+        CredentialSource::WorkloadIdentity => {
+            let options = WorkloadIdentityCredentialOptions {
+                credential_options: ClientAssertionCredentialOptions { client_options: options() },
+                client_id: Some(variable("AZURE_CLIENT_ID")?),
+                tenant_id: Some(variable("AZURE_TENANT_ID")?),
+                token_file_path: Some(PathBuf::from(variable("AZURE_FEDERATED_TOKEN_FILE")?)),
+            };
+            WorkloadIdentityCredential::new(Some(options)).map(|credential| credential as _)
+        }
+        CredentialSource::ManagedIdentity => {
+            let options = ManagedIdentityCredentialOptions { client_options: options(), ..Default::default() };
+            ManagedIdentityCredential::new(Some(options)).map(|credential| credential as _)
+        }
+        CredentialSource::Auto | CredentialSource::Cli => {
+            AzureCliCredential::new(None).map(|credential| credential as _)
+        }
+    };
+    made.map_err(|error| Error::new(Kind::Credentials, "there is no Azure credential").with_hint(HINT).caused_by(error))
+}
+
+fn by_environment(variables: &Variables) -> CredentialSource {
+    let set = |name: &str| variables.get(name).is_some();
+    if set("AZURE_CLIENT_SECRET") {
+        CredentialSource::ClientSecret
+    } else if set("AZURE_FEDERATED_TOKEN_FILE") {
+        CredentialSource::WorkloadIdentity
+    } else if set("IDENTITY_ENDPOINT") {
+        CredentialSource::ManagedIdentity
+    } else {
+        CredentialSource::Cli
+    }
+}
+
+fn required(variables: &Variables, name: &str) -> Result<String> {
+    variables.get(name).map(str::to_owned).ok_or_else(|| {
+        Error::new(Kind::Credentials, format!("there is no Azure credential: {name} is not set")).with_hint(HINT)
+    })
+}
+
+fn authority(config: &Config) -> CloudConfiguration {
+    let mut custom = CustomConfiguration::default();
+    custom.authority_host = config.authority().to_owned();
+    custom.into()
+}

@@ -1,0 +1,132 @@
+//! Long-running operations, as the Resource Manager's asynchronous-operations document describes them:
+//! `Azure-AsyncOperation` first, else `Location`, else the resource's own provisioning state.
+
+use std::time::Duration;
+
+use azure_core::http::{Method, Url, headers::HeaderName};
+use publisher::{Cx, Error, Kind, Poll, Result, Schedule};
+use serde_json::Value;
+
+use super::{Arm, arm::Answer};
+use crate::{Undo, error};
+
+const AZURE_ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
+const LOCATION: HeaderName = HeaderName::from_static("location");
+
+/// How long anything but replication may take.
+const DEADLINE: Duration = Duration::from_secs(30 * 60);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// What Azure accepted, and how to see it end.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The body of the answer.
+    pub body: Value,
+    status: u16,
+    operation: Option<Url>,
+    location: Option<Url>,
+}
+
+impl Accepted {
+    /// Something that is over.
+    pub(super) fn done() -> Self {
+        Self { body: Value::Null, status: 204, operation: None, location: None }
+    }
+
+    /// The URL at which the operation's status is, for another process to look at.
+    pub fn operation(&self) -> Option<String> {
+        self.operation.as_ref().map(Url::to_string)
+    }
+}
+
+pub(super) fn accepted(arm: &Arm, answer: Answer) -> Result<Accepted> {
+    let link = |name: &HeaderName| answer.headers.get_optional_str(name).map(|link| arm.own(link)).transpose();
+    let (operation, location) = (link(&AZURE_ASYNC_OPERATION)?, link(&LOCATION)?);
+    Ok(Accepted { body: answer.body, status: answer.status, operation, location })
+}
+
+impl Arm {
+    /// Waits until what was accepted is over, and returns what it answers: of a PUT, the resource.
+    ///
+    /// # Errors
+    /// The failure that the operation ended with, in Azure's words.
+    pub async fn finish(&self, cx: &Cx<Undo>, what: &str, accepted: Accepted) -> Result<Value> {
+        let schedule = Schedule::new(LONGEST_WAIT, DEADLINE);
+        if let Some(url) = &accepted.operation {
+            let output = cx.poll(what, schedule, || self.look(url)).await?;
+            if !output.is_null() {
+                return Ok(output);
+            }
+            return match &accepted.location {
+                Some(location) => cx.retry(what, || self.result(location)).await,
+                None => Ok(accepted.body),
+            };
+        }
+        match &accepted.location {
+            Some(location) if accepted.status == 202 => cx.poll(what, schedule, || self.monitor(location)).await,
+            _ => self.provisioned(cx, what, schedule, accepted).await,
+        }
+    }
+
+    /// Looks at the status document of an operation. What it gives in the end is its output, where it has one.
+    ///
+    /// # Errors
+    /// The failure that the operation ended with, in Azure's words.
+    pub async fn look(&self, url: &Url) -> Result<Poll<Value>> {
+        let answer = self.send(Method::Get, url.clone(), None).await?;
+        let retry_after = answer.retry_after();
+        let mut body = self.accept(answer)?.body;
+        match body["status"].as_str().unwrap_or_default() {
+            status if status.eq_ignore_ascii_case("Succeeded") => Ok(Poll::Ready(body["properties"]["output"].take())),
+            status if ["Failed", "Canceled"].iter().any(|end| status.eq_ignore_ascii_case(end)) => {
+                Err(error::from_operation(status, &body))
+            }
+            _ => {
+                let percent = body["percentComplete"].as_f64().map(|percent| percent.clamp(0.0, 100.0) as u8);
+                Ok(Poll::Pending { percent, retry_after })
+            }
+        }
+    }
+
+    /// Looks at an operation by the URL that was kept of it.
+    ///
+    /// # Errors
+    /// See [`look`](Self::look).
+    pub async fn look_at(&self, url: &str) -> Result<Poll<Value>> {
+        self.look(&self.own(url)?).await
+    }
+
+    /// Looks at a `Location`: 202 until it is over.
+    async fn monitor(&self, url: &Url) -> Result<Poll<Value>> {
+        let answer = self.send(Method::Get, url.clone(), None).await?;
+        let retry_after = answer.retry_after();
+        if answer.status == 202 {
+            return Ok(Poll::Pending { percent: None, retry_after });
+        }
+        Ok(Poll::Ready(self.accept(answer)?.body))
+    }
+
+    async fn result(&self, location: &Url) -> Result<Value> {
+        let answer = self.send(Method::Get, location.clone(), None).await?;
+        Ok(self.accept(answer)?.body)
+    }
+
+    /// Without either header, the resource itself says whether it is made.
+    async fn provisioned(&self, cx: &Cx<Undo>, what: &str, schedule: Schedule, accepted: Accepted) -> Result<Value> {
+        let state = |body: &Value| body["properties"]["provisioningState"].as_str().unwrap_or("Succeeded").to_owned();
+        let Some(id) = accepted.body["id"].as_str().map(str::to_owned) else { return Ok(accepted.body) };
+        if state(&accepted.body) == "Succeeded" {
+            return Ok(accepted.body);
+        }
+        let version = super::versions::DISKS;
+        cx.poll(what, schedule, || async {
+            let body = self.get(&id, version, &[]).await?;
+            match state(&body).as_str() {
+                "Succeeded" => Ok(Poll::Ready(body)),
+                end @ ("Failed" | "Canceled") => Err(Error::new(Kind::Invalid, format!("{what} ended as {end}"))),
+                _ => Ok(Poll::Pending { percent: None, retry_after: None }),
+            }
+        })
+        .await
+    }
+}

@@ -1,0 +1,116 @@
+use publisher::Names;
+use serde::{Deserialize, Serialize};
+
+/// What `publish.toml` says under `[PROFILE.azure]`. Every field may be left out; what is needed and missing is named
+/// before the first request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The subscription's id; `AZURE_SUBSCRIPTION_ID` serves too.
+    pub subscription: Option<String>,
+    /// The resource group, made if it is not there; `AZURE_DEFAULTS_GROUP`, as `az` reads it, serves too.
+    pub resource_group: Option<String>,
+    /// The home region: of the disk, the managed image and the gallery. The first of `regions` if it is left out;
+    /// `AZURE_DEFAULTS_LOCATION` if there are none.
+    pub location: Option<String>,
+    /// Where the version has to be in the end, by programmatic or display name.
+    pub regions: Option<Names>,
+    /// The Compute Gallery, made if it is not there.
+    pub gallery: Option<String>,
+    /// The image definition, made if it is not there; the image's name if it is left out.
+    pub definition: Option<String>,
+    /// The definition's publisher.
+    pub publisher: Option<String>,
+    /// The definition's offer; the definition's name if it is left out.
+    pub offer: Option<String>,
+    /// The definition's SKU; generation and architecture if it is left out.
+    pub sku: Option<String>,
+    /// `V1` or `V2`, where the image does not tell or tells wrong.
+    pub generation: Option<String>,
+    /// `x64` or `Arm64`, where the image does not tell.
+    pub architecture: Option<String>,
+    /// The definition's SecurityType feature: `Standard`, `TrustedLaunchSupported`, ….
+    pub security_type: Option<String>,
+    /// The definition's disk controllers: `SCSI`, or `SCSI, NVMe`.
+    pub disk_controllers: Option<String>,
+    /// Whether the image has the drivers for accelerated networking.
+    pub accelerated_networking: Option<bool>,
+    /// Copies of the version in each region.
+    pub replicas: Option<u32>,
+    /// Where replicas are stored: `Standard_LRS`, `Standard_ZRS` or `Premium_LRS`.
+    pub storage: Option<String>,
+    /// Whether `latest` passes the version over.
+    pub exclude_from_latest: Option<bool>,
+    /// Whether the uploaded disk stays.
+    pub keep_disk: Option<bool>,
+    /// Where the credential comes from.
+    pub credential: Option<CredentialSource>,
+    /// Which of Azure's clouds.
+    pub cloud: Option<Cloud>,
+    /// Endpoints of another cloud than those.
+    pub endpoints: Option<Endpoints>,
+}
+
+/// One of Azure's clouds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cloud {
+    /// The public cloud.
+    #[default]
+    Public,
+    /// Azure for US Government.
+    UsGov,
+    /// Azure operated by 21Vianet.
+    China,
+}
+
+impl Cloud {
+    fn endpoints(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Public => ("https://management.azure.com", "https://login.microsoftonline.com"),
+            Self::UsGov => ("https://management.usgovcloudapi.net", "https://login.microsoftonline.us"),
+            Self::China => ("https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
+        }
+    }
+}
+
+/// Where a cloud is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Endpoints {
+    /// The Resource Manager.
+    pub resource_manager: Option<String>,
+    /// Microsoft Entra.
+    pub authority: Option<String>,
+}
+
+/// Where the credential comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialSource {
+    /// The first of these that the environment speaks of: a client secret, a federated token, `az login`.
+    #[default]
+    Auto,
+    /// `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`.
+    ClientSecret,
+    /// `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_FEDERATED_TOKEN_FILE`.
+    WorkloadIdentity,
+    /// The identity of the virtual machine or service this runs on.
+    ManagedIdentity,
+    /// Whoever is logged in to `az`.
+    Cli,
+}
+
+impl Config {
+    /// The Resource Manager's base URL.
+    pub(crate) fn resource_manager(&self) -> &str {
+        let given = self.endpoints.as_ref().and_then(|endpoints| endpoints.resource_manager.as_deref());
+        given.unwrap_or(self.cloud.unwrap_or_default().endpoints().0).trim_end_matches('/')
+    }
+
+    /// The authority's base URL.
+    pub(crate) fn authority(&self) -> &str {
+        let given = self.endpoints.as_ref().and_then(|endpoints| endpoints.authority.as_deref());
+        given.unwrap_or(self.cloud.unwrap_or_default().endpoints().1).trim_end_matches('/')
+    }
+}

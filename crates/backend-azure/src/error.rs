@@ -1,0 +1,157 @@
+//! From what Azure says to what it means.
+
+use std::{error::Error as StdError, time::Duration};
+
+use azure_core::{
+    error::ErrorKind,
+    http::{
+        headers::{RETRY_AFTER, RETRY_AFTER_MS, X_MS_RETRY_AFTER_MS},
+        policies::get_retry_after,
+    },
+    time::OffsetDateTime,
+};
+use publisher::{Error, Kind};
+use serde_json::Value;
+
+use crate::client;
+
+/// Codes that say more than the status they come with.
+fn kind_of(status: u16, code: &str) -> Kind {
+    match code {
+        // Two writers of one resource, or a parent whose child was deleted a moment ago.
+        "ConflictingConcurrentWriteNotAllowed" | "AnotherOperationInProgress" | "RetryableError" => Kind::Transient,
+        "OperationTimedOut" | "InternalError" | "InternalServerError" | "InternalExecutionError" => Kind::Transient,
+        // What arrived is not what was sent: sending it again is the cure.
+        "Md5Mismatch" | "Crc64Mismatch" => Kind::Transient,
+        "ServerBusy" | "TooManyRequests" | "OperationNotAllowedOnThrottle" => Kind::Throttled,
+        "InvalidVhd" => Kind::Image,
+        _ => match status {
+            401 => Kind::Credentials,
+            403 => Kind::Denied,
+            404 => Kind::NotFound,
+            409 => Kind::Conflict,
+            429 => Kind::Throttled,
+            408 | 500..=599 => Kind::Transient,
+            _ => Kind::Invalid,
+        },
+    }
+}
+
+fn hint(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "AuthorizationFailed" | "LinkedAuthorizationFailed" => {
+            "the identity needs a role on the resource group that covers Microsoft.Compute disks, images and galleries"
+        }
+        "SubscriptionNotFound" => "check azure.subscription, and that the identity has a role in it",
+        "InvalidAuthenticationToken" | "ExpiredAuthenticationToken" => client_hint(),
+        "InvalidVhd" => "Azure refused the disk's content; nothing was registered and the upload was removed",
+        "PropertyChangeNotAllowed" => "what is there differs in a property that cannot be changed; choose another name",
+        _ => return None,
+    })
+}
+
+fn client_hint() -> &'static str {
+    "log in again with `az login`, or check the client secret"
+}
+
+/// A refusal in the Resource Manager's envelope, `{"error": {"code", "message"}}`.
+pub fn from_arm(status: u16, body: &Value, retry_after: Option<Duration>) -> Error {
+    let error = &body["error"];
+    let code = error["code"].as_str().unwrap_or_default();
+    let message = error["message"].as_str().map(str::trim).filter(|message| !message.is_empty());
+    let text = match (code, message) {
+        ("", None) => format!("Azure answered with status {status}"),
+        (code, None) => format!("Azure answered {code}"),
+        (code, Some(message)) => format!("Azure answered {code}: {message}"),
+    };
+    let made = Error::new(kind_of(status, code), text).with_retry_after(retry_after);
+    match hint(code) {
+        Some(hint) => made.with_hint(hint),
+        None => made,
+    }
+}
+
+/// A failure that a long-running operation ended with.
+pub fn from_operation(status: &str, body: &Value) -> Error {
+    if body["error"].is_object() {
+        // It is the operation's end and not a request's: sending a look again would not change it.
+        let error = from_arm(400, body, None);
+        let kind = if error.kind().is_retryable() { Kind::Invalid } else { error.kind() };
+        let made = Error::new(kind, error.to_string());
+        return match error.hint() {
+            Some(hint) => made.with_hint(hint),
+            None => made,
+        };
+    }
+    Error::new(Kind::Invalid, format!("the operation ended as {status}"))
+}
+
+/// A failure of the SDK: no answer, an answer of Blob storage, or no credential.
+pub fn from_sdk(error: azure_core::Error) -> Error {
+    match error.kind() {
+        ErrorKind::HttpResponse { status, error_code, raw_response } => {
+            let status = u16::from(*status);
+            let code = error_code.clone().unwrap_or_default();
+            let names = [X_MS_RETRY_AFTER_MS, RETRY_AFTER_MS, RETRY_AFTER];
+            let wait =
+                raw_response.as_ref().and_then(|r| get_retry_after(r.headers(), OffsetDateTime::now_utc, &names));
+            let text = if code.is_empty() { format!("status {status}") } else { code.clone() };
+            // The body is XML that repeats the code; it may name the URL, so it is left out.
+            Error::new(kind_of(status, &code), format!("Azure storage answered {text}"))
+                .with_retry_after(wait.and_then(|wait| Duration::try_from(wait).ok()))
+        }
+        ErrorKind::Credential => from_credential(error),
+        ErrorKind::Connection | ErrorKind::Io => from_connection(error),
+        _ => Error::new(Kind::Invalid, "the request failed").caused_by(error),
+    }
+}
+
+fn from_connection(error: azure_core::Error) -> Error {
+    let chain: Vec<_> = std::iter::successors(Some(&error as &dyn StdError), |error| (*error).source())
+        .map(ToString::to_string)
+        .collect();
+    if chain.iter().any(|cause| cause.contains("certificate")) {
+        return Error::new(Kind::Config, "the server's certificate is not trusted")
+            .with_hint("name its authority with ca_file (PUBLISH_CA_FILE)")
+            .caused_by(error);
+    }
+    Error::new(Kind::Transient, "the connection to Azure failed").caused_by(error)
+}
+
+fn from_credential(error: azure_core::Error) -> Error {
+    // The identity crate says "credential" for whatever went wrong on the way to a token.
+    let inner = error.downcast_ref::<azure_core::Error>().map(|inner| inner.kind().clone());
+    match inner {
+        Some(ErrorKind::Connection | ErrorKind::Io) => {
+            from_connection(error).context("cannot reach the authority that issues Azure tokens")
+        }
+        _ => Error::new(Kind::Credentials, "Azure gives no token").with_hint(client::CREDENTIAL_HINT).caused_by(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_code_decides_before_the_status() {
+        let kind =
+            |status, code: &str| from_arm(status, &json!({"error": {"code": code, "message": "m"}}), None).kind();
+        assert_eq!(kind(409, "AnotherOperationInProgress"), Kind::Transient);
+        assert_eq!(kind(409, "OperationNotAllowed"), Kind::Conflict);
+        assert_eq!(kind(403, "AuthorizationFailed"), Kind::Denied);
+        assert_eq!(kind(400, "InvalidVhd"), Kind::Image);
+        assert_eq!(kind(404, "ResourceNotFound"), Kind::NotFound);
+        assert_eq!(kind(503, ""), Kind::Transient);
+        assert_eq!(kind(429, ""), Kind::Throttled);
+    }
+
+    #[test]
+    fn an_operation_that_failed_is_final() {
+        let error = from_operation("Failed", &json!({"error": {"code": "InternalExecutionError", "message": "m"}}));
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert_eq!(error.to_string(), "Azure answered InternalExecutionError: m");
+    }
+}

@@ -1,0 +1,167 @@
+//! The names that Azure takes, and where each resource is.
+
+use publisher::{Error, Kind, Result};
+
+/// Everything that has a name, resolved.
+#[derive(Clone, Debug)]
+pub struct Names {
+    pub subscription: String,
+    pub resource_group: String,
+    pub gallery: String,
+    pub definition: String,
+    /// What the image is called; part of the managed image's name.
+    pub image: String,
+}
+
+impl Names {
+    pub fn group(&self) -> String {
+        format!("/subscriptions/{}/resourceGroups/{}", self.subscription, self.resource_group)
+    }
+
+    fn compute(&self, kind: &str, name: &str) -> String {
+        format!("{}/providers/Microsoft.Compute/{kind}/{name}", self.group())
+    }
+
+    /// The disk that is uploaded to. One a run, so that two runs never write to the same.
+    pub fn disk(&self, run: &str) -> String {
+        let room = 80 - "publish--".len() - run.len();
+        let image: String = self.image.chars().take(room).collect();
+        self.compute("disks", &format!("publish-{image}-{run}"))
+    }
+
+    pub fn managed_image(&self, version: &str) -> String {
+        let room = 80 - 1 - version.len();
+        let image: String = self.image.chars().take(room).collect();
+        self.compute("images", &format!("{image}-{version}"))
+    }
+
+    pub fn gallery(&self) -> String {
+        self.compute("galleries", &self.gallery)
+    }
+
+    pub fn definition(&self) -> String {
+        format!("{}/images/{}", self.gallery(), self.definition)
+    }
+
+    pub fn versions(&self) -> String {
+        format!("{}/versions", self.definition())
+    }
+
+    pub fn version(&self, version: &str) -> String {
+        format!("{}/{version}", self.versions())
+    }
+
+    /// Azure's rules for the names that are ours to choose.
+    ///
+    /// # Errors
+    /// [`Kind::Config`], naming the setting and the rule.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |setting: &str, value: &str, rule: &str| {
+            Err(Error::new(Kind::Config, format!("azure.{setting} is \"{value}\", and Azure wants {rule}")))
+        };
+        let alphanumeric = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
+        let ends_well = |text: &str| {
+            text.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && text.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        };
+        if !(1..=90).contains(&self.resource_group.len()) || !alphanumeric(&self.resource_group, "-_.()") {
+            return refuse(
+                "resource_group",
+                &self.resource_group,
+                "up to 90 letters, digits, '-', '_', '.', '(' and ')'",
+            );
+        }
+        if !(1..=80).contains(&self.gallery.len()) || !alphanumeric(&self.gallery, "._") || !ends_well(&self.gallery) {
+            return refuse("gallery", &self.gallery, "up to 80 letters, digits, '.' and '_', and no hyphens");
+        }
+        if !(1..=80).contains(&self.definition.len())
+            || !alphanumeric(&self.definition, "-._")
+            || !ends_well(&self.definition)
+        {
+            return refuse("definition", &self.definition, "up to 80 letters, digits, '-', '.' and '_'");
+        }
+        Ok(())
+    }
+}
+
+/// A gallery version: three numbers of 31 bits (Compute Gallery, "Image versions").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl Version {
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.').map(|part| {
+            let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            part.parse::<u32>().ok().filter(|number| digits && *number <= i32::MAX as u32)
+        });
+        let version = Self(parts.next()??, parts.next()??, parts.next()??);
+        parts.next().is_none().then_some(version)
+    }
+
+    /// The version after the highest of those that are there; 1.0.0 is the first.
+    pub fn after(highest: Option<Self>) -> Self {
+        highest.map_or(Self(1, 0, 0), |Self(major, minor, patch)| Self(major, minor, patch.saturating_add(1)))
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// A name made of what Azure takes in any of its names: everything else becomes a hyphen.
+pub fn cleaned(name: &str) -> String {
+    let mapped: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
+    mapped.trim_matches(|c: char| !c.is_ascii_alphanumeric()).chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        Names {
+            subscription: "s".into(),
+            resource_group: "rg".into(),
+            gallery: "g".into(),
+            definition: "d".into(),
+            image: "i".repeat(100),
+        }
+    }
+
+    #[test]
+    fn versions_are_three_numbers_in_their_order() {
+        assert_eq!(Version::parse("1.20.3"), Some(Version(1, 20, 3)));
+        assert!(Version::parse("1.20.3") > Version::parse("1.9.9"));
+        for wrong in ["1.2", "1.2.3.4", "1.2.x", "1.2.-3", "1.2.+3", "1.2.4294967295", "v1.2.3", ""] {
+            assert_eq!(Version::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(Version::after(None).to_string(), "1.0.0");
+        assert_eq!(Version::after(Version::parse("2.3.9")).to_string(), "2.3.10");
+    }
+
+    #[test]
+    fn long_names_are_cut_to_azures_limit() {
+        let last = |id: String| id.rsplit('/').next().unwrap().len();
+        assert_eq!(last(names().disk("0123456789ab")), 80);
+        assert_eq!(last(names().managed_image("1.2.3")), 80);
+    }
+
+    #[test]
+    fn a_hyphen_in_a_gallery_is_refused_with_the_rule() {
+        let error = Names { gallery: "my-gallery".into(), ..names() }.check().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "azure.gallery is \"my-gallery\", and Azure wants up to 80 letters, digits, '.' and '_', and no hyphens"
+        );
+        names().check().unwrap();
+    }
+
+    #[test]
+    fn names_are_cleaned() {
+        assert_eq!(cleaned("my image (v2)"), "my-image--v2");
+        assert_eq!(cleaned("_x_"), "x");
+    }
+}

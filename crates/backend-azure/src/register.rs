@@ -1,0 +1,145 @@
+use publisher::{Artifact, Cx, Event, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{Azure, Config, Imported, Undo, client::versions, plan::Shape, tags};
+
+/// An image version that Azure has accepted, with all its target regions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Registered {
+    /// The version's id.
+    pub version: String,
+    /// The managed image that it was made from, where there is one.
+    pub managed_image: Option<String>,
+    /// Where its operation's status is; none of a version that an earlier run made.
+    pub operation: Option<String>,
+}
+
+impl Registered {
+    /// A version that is there already.
+    pub(crate) fn found(azure: &Azure, version: &Value) -> Self {
+        let name = version["name"].as_str().unwrap_or_default();
+        let source = version["properties"]["storageProfile"]["source"]["id"].as_str();
+        let managed_image = source.filter(|id| id.to_lowercase().contains("/images/")).map(str::to_owned);
+        Self { version: azure.names.version(name), managed_image, operation: None }
+    }
+}
+
+impl Artifact for Registered {
+    fn resources(&self) -> Vec<(&'static str, String)> {
+        let mut resources = vec![("image_version", self.version.clone())];
+        resources.extend(self.managed_image.clone().map(|id| ("managed_image", id)));
+        resources
+    }
+}
+
+/// The features of a definition, all of them always sent: what is left out means different things to different
+/// api-versions.
+pub fn features(config: &Config, shape: &Shape) -> [(&'static str, String); 3] {
+    // Trusted Launch is for generation 2 alone, and not for every Arm64 image; the weaker promise is always true.
+    let by_shape =
+        if shape.generation == "V2" && shape.architecture == "x64" { "TrustedLaunchSupported" } else { "Standard" };
+    let accelerated = if config.accelerated_networking.unwrap_or(true) { "True" } else { "False" };
+    [
+        ("SecurityType", config.security_type.clone().unwrap_or_else(|| by_shape.to_owned())),
+        ("DiskControllerTypes", config.disk_controllers.clone().unwrap_or_else(|| "SCSI, NVMe".to_owned())),
+        ("IsAcceleratedNetworkSupported", accelerated.to_owned()),
+    ]
+}
+
+pub async fn register(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Result<Registered> {
+    ensure_gallery(azure, cx).await?;
+    ensure_definition(azure, cx).await?;
+    let decided = azure.decided()?;
+    let id = azure.names.version(&decided.version.to_string());
+    let undo = cx.on_failure(Undo::DeleteVersion { version: id.clone() }).await?;
+    let body = version_body(azure, cx, imported)?;
+    let what = "making the image version";
+    let accepted = cx.retry(what, || azure.arm.put(&id, versions::GALLERIES, &body)).await;
+    let accepted = accepted.map_err(|error| error.context(format!("cannot make image version {}", decided.version)))?;
+    // From here on the version and what it is copied from belong to the user: replication that is cut off goes on in
+    // Azure, and a later run finds the version and watches it.
+    cx.settle(undo).await?;
+    if let Some(undo) = imported.undo {
+        cx.settle(undo).await?;
+    }
+    cx.emit(Event::Created { kind: "image_version", id: id.clone() });
+    Ok(Registered { version: id, managed_image: imported.managed_image.clone(), operation: accepted.operation() })
+}
+
+fn version_body(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Result<Value> {
+    let decided = azure.decided()?;
+    let source = match &imported.managed_image {
+        Some(image) => json!({"source": {"id": image}}),
+        None => json!({"osDiskImage": {"hostCaching": "ReadOnly", "source": {"id": imported.disk}}}),
+    };
+    Ok(json!({
+        "location": decided.location,
+        "tags": tags::tags(&azure.spec.tags, cx.run(), &decided.digest),
+        "properties": {
+            "publishingProfile": publishing_profile(azure, decided.regions.iter().map(|region| region.0.as_str())),
+            "storageProfile": source,
+            "safetyProfile": {"allowDeletionOfReplicatedLocations": true},
+        },
+    }))
+}
+
+/// How a version is spread over regions.
+pub fn publishing_profile<'a>(azure: &Azure, regions: impl Iterator<Item = &'a str>) -> Value {
+    let config = &azure.config;
+    let exclude = config.exclude_from_latest.unwrap_or_default();
+    let target = |name: &str| {
+        json!({
+            "name": name,
+            "regionalReplicaCount": config.replicas.unwrap_or(1),
+            "storageAccountType": config.storage.as_deref().unwrap_or("Standard_LRS"),
+            "excludeFromLatest": exclude,
+        })
+    };
+    json!({"replicationMode": "Full", "excludeFromLatest": exclude, "targetRegions": regions.map(target).collect::<Vec<_>>()})
+}
+
+async fn ensure_gallery(azure: &Azure, cx: &Cx<Undo>) -> Result<()> {
+    let body = json!({"location": azure.decided()?.location, "tags": azure.spec.tags, "properties": {}});
+    ensure(azure, cx, "gallery", &azure.names.gallery(), &body).await
+}
+
+async fn ensure_definition(azure: &Azure, cx: &Cx<Undo>) -> Result<()> {
+    let (decided, config) = (azure.decided()?, &azure.config);
+    let shape = &decided.shape;
+    let features = features(config, shape).map(|(name, value)| json!({"name": name, "value": value}));
+    let sku = || format!("{}-{}", shape.generation, shape.architecture).to_lowercase();
+    let body = json!({
+        "location": decided.location,
+        "tags": azure.spec.tags,
+        "properties": {
+            "description": azure.spec.description,
+            "osType": "Linux",
+            "osState": "Generalized",
+            "hyperVGeneration": shape.generation,
+            "architecture": shape.architecture,
+            "identifier": {
+                "publisher": config.publisher.as_deref().unwrap_or("publish"),
+                "offer": config.offer.as_deref().unwrap_or(&azure.names.definition),
+                "sku": config.sku.clone().unwrap_or_else(sku),
+            },
+            "features": features,
+        },
+    });
+    ensure(azure, cx, "image definition", &azure.names.definition(), &body).await
+}
+
+/// Makes a resource that is shared by all versions, if it is not there. It is never changed and never taken back.
+async fn ensure(azure: &Azure, cx: &Cx<Undo>, kind: &'static str, id: &str, body: &Value) -> Result<()> {
+    let arm = &azure.arm;
+    let reading = format!("reading the {kind}");
+    if cx.retry(&reading, || arm.find(id, versions::GALLERIES)).await?.is_some() {
+        return Ok(());
+    }
+    let what = format!("making the {kind}");
+    let made = cx.retry(&what, || arm.put(id, versions::GALLERIES, body)).await;
+    let made = made.map_err(|error| error.context(format!("cannot make the {kind}")))?;
+    arm.finish(cx, &what, made).await?;
+    cx.emit(Event::Created { kind, id: id.to_owned() });
+    Ok(())
+}

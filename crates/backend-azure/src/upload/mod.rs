@@ -1,0 +1,34 @@
+//! The bytes: a disk that is made to be uploaded to, an access to it, and its pages.
+
+pub mod disk;
+mod pages;
+
+use std::sync::Arc;
+
+use publisher::{Cx, Event, Result, UndoId, transfer};
+use serde::{Deserialize, Serialize};
+use vhd::{FixedVhd, Image, Layout};
+
+use crate::{Azure, Undo};
+use pages::Pages;
+
+/// A disk that holds the image. Its access is still open.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Uploaded {
+    /// The disk's id.
+    pub disk: String,
+    /// The undo that ends its access.
+    pub access: UndoId,
+}
+
+pub async fn upload(azure: &Azure, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uploaded> {
+    let decided = azure.decided()?;
+    let layout: Arc<dyn Layout> = Arc::new(FixedVhd::new(image.clone(), decided.shape.disk_size)?);
+    disk::ensure_group(azure, cx).await?;
+    let disk = disk::create(azure, cx, layout.length()).await?;
+    cx.emit(Event::Created { kind: "disk", id: disk.clone() });
+    let (access, sas) = disk::grant_write(azure, cx, &disk).await?;
+    let pages = Pages::new(&sas, azure.transport.clone())?;
+    transfer::run(cx, layout, Arc::new(pages)).await.map_err(|error| error.context("the upload failed"))?;
+    Ok(Uploaded { disk, access })
+}

@@ -1,0 +1,80 @@
+//! One test for each way in which a request goes wrong.
+
+use publisher::{Kind, Status};
+use sandbox::Fault;
+
+use crate::stage::Stage;
+
+fn fault(text: &str) -> Fault {
+    text.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_are_throttled_lost_or_corrupted_are_sent_again() {
+    for kind in ["throttle", "server_error", "reset_before", "reset_after", "corrupt"] {
+        let stage = Stage::new().await;
+        stage.sandbox.add_fault(fault(&format!(r#"{{"operation": "PutPage", "nth": 2, "kind": "{kind}"}}"#)));
+        let report = stage.publish().await;
+        assert_eq!(report.status, Status::Published, "{kind}: {:?}", report.error);
+        assert_eq!(report.transfer.retries, 1, "{kind}");
+        let content = stage.audit()["azure"]["image_versions"][0]["content"].as_str().unwrap().to_owned();
+        let arrived = vhd::Image::open(stage.sandbox.content_file(&content).unwrap()).unwrap();
+        assert_eq!(arrived.content().unwrap(), stage.image.content().unwrap(), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_at_any_step_leaves_nothing_behind() {
+    for operation in [
+        "PutDisk",
+        "BeginGetAccess",
+        "PutPage",
+        "EndGetAccess",
+        "PutImage",
+        "PutGallery",
+        "PutImageDefinition",
+        "PutImageVersion",
+    ] {
+        let stage = Stage::new().await;
+        stage.sandbox.add_fault(fault(&format!(r#"{{"operation": "{operation}", "kind": "deny"}}"#)));
+        let report = stage.publish().await;
+        assert_eq!(report.status, Status::Failed, "{operation}");
+        assert_eq!(report.error.unwrap().kind, Kind::Denied, "{operation}");
+        for kind in ["disks", "images", "image_versions", "open_sas"] {
+            assert_eq!(stage.count(kind), 0, "{operation}: {kind}");
+        }
+        // And the way is free for the next run.
+        assert_eq!(stage.publish().await.status, Status::Published, "{operation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_makes_nothing_twice() {
+    for operation in
+        ["PutResourceGroup", "PutDisk", "BeginGetAccess", "EndGetAccess", "PutImage", "PutImageVersion", "DeleteDisk"]
+    {
+        let stage = Stage::new().await;
+        stage.sandbox.add_fault(fault(&format!(r#"{{"operation": "{operation}", "kind": "reset_after"}}"#)));
+        let report = stage.publish().await;
+        assert_eq!(report.status, Status::Published, "{operation}: {:?}", report.error);
+        for (kind, expected) in [("disks", 0), ("images", 1), ("image_versions", 1), ("open_sas", 0)] {
+            assert_eq!(stage.count(kind), expected, "{operation}: {kind}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_failed_region_is_reported_and_a_rerun_tries_it_alone() {
+    let stage = Stage::new().await;
+    stage.sandbox.add_fault(fault(r#"{"operation": "Replicate", "region": "westus", "kind": "server_error"}"#));
+    let first = stage.publish().await;
+    assert_eq!(first.status, Status::Partial, "{:?}", first.error);
+    let failed = first.regions.iter().find(|region| region.status == "failed").unwrap();
+    assert_eq!(failed.region, "westus");
+    assert!(failed.error.as_ref().unwrap().message.contains("Not enough capacity"), "Azure's own words");
+
+    let second = stage.publish().await;
+    assert_eq!(second.status, Status::Published, "{:?}", second.error);
+    assert_eq!(stage.count("image_versions"), 1);
+    assert_eq!(stage.audit()["traffic"]["PutDisk"]["requests"], 1);
+}

@@ -1,0 +1,80 @@
+//! What is refused, and that nothing was changed before.
+
+use publisher::{Kind, Names, Status};
+use vhd::Image;
+
+use crate::stage::Stage;
+
+/// Kind and message of the error, with a check that nothing was changed.
+async fn refused(stage: &Stage) -> (Kind, String) {
+    let before = stage.audit()["mutations"].clone();
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Failed);
+    assert_eq!(stage.audit()["mutations"], before, "a refusal changes nothing");
+    let error = report.error.unwrap();
+    (error.kind, error.message)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_region_is_refused() {
+    let mut stage = Stage::new().await;
+    stage.config.regions = Some(Names::parse("westus2,atlantis"));
+    assert_eq!(refused(&stage).await, (Kind::Config, "Azure has no region \"atlantis\"".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_holds_another_image_is_refused() {
+    let mut stage = Stage::new().await;
+    stage.spec.version = Some("1.0.0".into());
+    assert_eq!(stage.publish().await.status, Status::Published);
+    let path = stage.dir.path().join("other.raw");
+    std::fs::write(&path, vec![3; 1 << 20]).unwrap();
+    stage.image = std::sync::Arc::new(Image::open(path).unwrap());
+    let (kind, message) = refused(&stage).await;
+    assert_eq!(kind, Kind::Conflict);
+    assert_eq!(message, "version 1.0.0 of ecs-node is there and holds another image");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_of_another_generation_is_named() {
+    let mut stage = Stage::new().await;
+    assert_eq!(stage.publish().await.status, Status::Published);
+    stage.config.generation = Some("V2".into());
+    let (kind, message) = refused(&stage).await;
+    assert_eq!(kind, Kind::Conflict);
+    assert!(message.contains("hyperVGeneration is V1, the image needs V2"), "{message}");
+    assert!(message.contains("SecurityType is Standard, the configuration says TrustedLaunchSupported"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_secret_is_a_credential_error() {
+    let stage = Stage::new().await;
+    let variables = stage.sandbox.environment();
+    let wrong =
+        variables.iter().map(|(name, value)| (name, if name == "AZURE_CLIENT_SECRET" { "wrong" } else { value }));
+    let url = Some(stage.sandbox.url());
+    let config = backend_azure::Config {
+        endpoints: Some(backend_azure::Endpoints { resource_manager: url.clone(), authority: url }),
+        ..stage.config.clone()
+    };
+    let azure = backend_azure::Azure::new(config, stage.spec.clone(), &wrong.collect()).unwrap();
+    let pipeline = publisher::Pipeline::new(azure);
+    let report = publisher::Target::publish(&pipeline, &stage.runtime(), &stage.image, publisher::Mode::Publish).await;
+    let error = report.error.unwrap();
+    assert_eq!(error.kind, Kind::Credentials);
+    assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
+    assert_eq!(stage.audit()["mutations"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_settings_are_named_before_anything_is_asked() {
+    let mut stage = Stage::new().await;
+    stage.config.gallery = Some("my-gallery".into());
+    assert!(stage.backend().unwrap_err().to_string().contains("no hyphens"));
+    stage.config.gallery = None;
+    stage.spec.version = Some("1.2".into());
+    assert!(stage.backend().unwrap_err().to_string().contains("three numbers"));
+    let none = publisher::Variables::default();
+    let error = backend_azure::Azure::new(backend_azure::Config::default(), stage.spec.clone(), &none).unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Config, "azure.subscription is not set"));
+}
