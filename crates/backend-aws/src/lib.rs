@@ -1,1 +1,33 @@
+//! AWS: a snapshot of the image's content, an AMI on it, and a copy of the AMI in every other region.
+//!
+//! ```text
+//!            S3 route                              EBS direct route
+//! upload     multipart upload of a dynamic VHD     StartSnapshot, PutSnapshotBlock
+//! import     ImportSnapshot, poll, delete object   CompleteSnapshot, poll
+//! register   RegisterImage                         RegisterImage
+//! replicate  CopyImage to every other region, all at once, each waited for
+//! ```
+//!
+//! A bucket in the configuration means the S3 route, none means EBS direct, and `route` decides otherwise. Both give a
+//! snapshot of the same content. The VHD of the S3 route is laid out while it is sent: no zeros, and no temporary file.
 
+mod aws;
+mod client;
+mod config;
+mod error;
+mod find;
+mod import;
+mod plan;
+mod register;
+mod replicate;
+mod tags;
+mod undo;
+mod upload;
+
+pub use aws::Aws;
+pub use config::{Config, Route};
+pub use import::Imported;
+pub use register::Registered;
+pub use replicate::Replica;
+pub use undo::Undo;
+pub use upload::Uploaded;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Memory that all transfers of a process together may hold in buffers, in KiB.
-const BUFFER_KIB: usize = 96 << 10;
+pub(crate) const BUFFER_KIB: usize = 96 << 10;
 
 /// What all runs of a process share.
 #[derive(Clone, Debug)]

@@ -35,6 +35,7 @@ mod variables;
 pub use backend::{
     Artifact, Backend, CloudName, Durable, Plan, Region, RegionOutcome, RegionState, Replication, Stage,
 };
+pub(crate) use context::BUFFER_KIB;
 pub use context::{Cx, Runtime};
 pub use error::{Error, Kind, Result};
 pub use event::{Event, Reporter, Silent};

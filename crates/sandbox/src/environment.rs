@@ -40,6 +40,8 @@ impl Environment {
             set("AWS_REGION", HOME_REGION),
             set("AWS_DEFAULT_REGION", HOME_REGION),
             set("AWS_EC2_METADATA_DISABLED", "true"),
+            // A proxy cannot reach this machine's loopback.
+            set("NO_PROXY", "127.0.0.1,localhost"),
         ])
     }
 

@@ -6,7 +6,7 @@ use tokio::{sync::watch, time::Instant};
 use vhd::{Extent, Layout, zero};
 
 use super::{Chunk, Cut, Progress, Sink, plan, window::Window};
-use crate::{Cx, Durable, Error, Event, Kind, Result, TransferReport};
+use crate::{BUFFER_KIB, Cx, Durable, Error, Event, Kind, Result, TransferReport};
 
 /// How long one attempt at one chunk may take before it counts as lost.
 const ATTEMPT: Duration = Duration::from_secs(90);
@@ -64,7 +64,8 @@ async fn send<U: Durable, S: Sink>(
     window: &Window,
     read: Extent,
 ) -> Result<Sent> {
-    let kib = u32::try_from(read.length.div_ceil(1 << 10)).unwrap_or(u32::MAX);
+    // A part of a huge object may be larger than all buffers together; then it is alone.
+    let kib = read.length.div_ceil(1 << 10).min(BUFFER_KIB as u64) as u32;
     let _buffer = cx.runtime().buffers.acquire_many(kib).await.map_err(|_| Error::cancelled())?;
     let mut sent = Sent { covered: read.length, ..Sent::default() };
     for (chunk, seal) in prepare(layout.clone(), sink.clone(), read).await? {

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{Params, Refusal, missing, refusal, snapshots::tag_set};
+use super::{Params, Refusal, missing, params::passes, refusal, snapshots::tag_set};
 use crate::{
     aws::state::{Import, Progress, Snapshot},
     content::Content,
@@ -57,7 +57,12 @@ pub fn import(world: &World, region: &str, params: &Params) -> Result<Xml, Refus
         let object = home.objects.get(key);
         let object =
             object.ok_or_else(|| refusal("InvalidParameter", format!("The S3 object {key} does not exist.")))?;
-        import.result = convert(world, &object.path, &format).map(|(content, size)| {
+        // A fault of this name stands for all the reasons for which a real import of a good object fails.
+        let converted = match world.faults.next("Import", Some(region)) {
+            Some(_) => Err(refused("Unsupported specified file format")),
+            None => convert(world, &object.path, &format),
+        };
+        import.result = converted.map(|(content, size)| {
             import.size = size;
             let snapshot = Snapshot {
                 id: ids::ec2("snap"),
@@ -80,9 +85,12 @@ pub fn import(world: &World, region: &str, params: &Params) -> Result<Xml, Refus
     Ok(body)
 }
 
+fn refused(reason: &str) -> String {
+    format!("ClientError: Disk validation failed [{reason}]")
+}
+
 /// The disk in an object as a volume, and the disk's size in bytes.
 fn convert(world: &World, object: &Path, format: &str) -> Result<(Content, u64), String> {
-    let refused = |reason: &str| format!("ClientError: Disk validation failed [{reason}]");
     // An object has no name that tells its format, so neither has its file here.
     let image = vhd::Image::open(object).map_err(|_| refused("Unsupported specified file format"))?;
     let is_raw = image.format() == vhd::Format::Raw;
@@ -110,7 +118,9 @@ pub fn describe(world: &World, region: &str, params: &Params) -> Result<Xml, Ref
     if let Some(absent) = wanted.iter().find(|id| !imports.contains_key(**id)) {
         return Err(refusal("InvalidConversionTaskId.Malformed", format!("The import task {absent} does not exist.")));
     }
+    let filters = params.filters();
     let shown = imports.values().filter(|import| wanted.is_empty() || wanted.contains(&import.id.as_str()));
+    let shown = shown.filter(|import| passes(&filters, &import.tags, |_| None));
     Ok(Xml::new().items("importSnapshotTaskSet", shown.map(|import| describe_one(world, import))))
 }
 

@@ -179,3 +179,16 @@ pub fn list_parts(world: &World, call: &Call) -> Result<Reply, Reply> {
         Ok(Reply::xml(200, body.document("ListPartsResult", Some(NAMESPACE))))
     })
 }
+
+pub fn list(world: &World, call: &Call) -> Result<Reply, Reply> {
+    let prefix = call.param("prefix").unwrap_or_default();
+    in_bucket(world, call, |bucket| {
+        let mut body = Xml::new().text("Bucket", place(call).0).text("Prefix", prefix).text("IsTruncated", false);
+        for (id, upload) in bucket.uploads.iter().filter(|(_, upload)| upload.key.starts_with(prefix)) {
+            let entry =
+                Xml::new().text("Key", &upload.key).text("UploadId", id).text("Initiated", "2026-01-02T03:04:05.000Z");
+            body = body.child("Upload", entry);
+        }
+        Ok(Reply::xml(200, body.document("ListMultipartUploadsResult", Some(NAMESPACE))))
+    })
+}

@@ -1,0 +1,100 @@
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use async_trait::async_trait;
+use publisher::{Backend, CloudName, Cx, Error, ImageSpec, Kind, Plan, Region, Replication, Result, RunKey, Variables};
+use vhd::Image;
+
+use crate::{
+    Config, Imported, Registered, Replica, Undo, Uploaded,
+    client::Clients,
+    import,
+    plan::{self, Shape},
+    register, replicate, undo, upload,
+};
+
+/// The AWS backend.
+pub struct Aws {
+    pub(crate) config: Config,
+    pub(crate) spec: ImageSpec,
+    pub(crate) clients: Clients,
+    /// What preflight found out; the later stages work by it.
+    pub(crate) decided: OnceLock<plan::Decided>,
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Aws {
+    /// A backend for one image under one configuration and environment.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] for a setting that is missing or that AWS would refuse.
+    pub async fn new(config: Config, spec: ImageSpec, variables: &Variables) -> Result<Self> {
+        config.route()?;
+        let clients = Clients::load(&config, spec.ca_file.as_deref(), variables).await?;
+        Ok(Self { config, spec, clients, decided: OnceLock::new() })
+    }
+
+    /// What preflight decided. The later stages run after it, in the same process.
+    pub(crate) fn decided(&self) -> Result<&plan::Decided> {
+        self.decided.get().ok_or_else(|| Error::new(Kind::Local, "a stage was run before its preflight"))
+    }
+
+    /// The home region.
+    pub(crate) fn home(&self) -> Result<&str> {
+        Ok(self.decided()?.home())
+    }
+}
+
+#[async_trait]
+impl Backend for Aws {
+    type Uploaded = Uploaded;
+    type Imported = Imported;
+    type Registered = Registered;
+    type Replica = Replica;
+    type Undo = Undo;
+
+    fn name(&self) -> CloudName {
+        CloudName("aws")
+    }
+
+    fn run_key(&self, image: &Image) -> Result<RunKey> {
+        let shape = Shape::of(&self.config, image)?;
+        Ok(RunKey::new([
+            ("cloud", "aws".to_owned()),
+            ("digest", image.content()?.digest().to_string()),
+            ("name", plan::ami_name(&self.config, &self.spec, image)?),
+            ("shape", format!("{shape:?}")),
+        ]))
+    }
+
+    async fn preflight(&self, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Plan<Registered>> {
+        plan::preflight(self, cx, image).await
+    }
+
+    async fn upload(&self, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uploaded> {
+        upload::upload(self, cx, image).await
+    }
+
+    async fn import(&self, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result<Imported> {
+        import::import(self, cx, uploaded).await
+    }
+
+    async fn register(&self, cx: &Cx<Undo>, imported: &Imported) -> Result<Registered> {
+        register::register(self, cx, imported).await
+    }
+
+    async fn replicate(&self, cx: &Cx<Undo>, registered: &Registered, to: &[Region]) -> Result<Replication<Replica>> {
+        replicate::replicate(self, cx, registered, to).await
+    }
+
+    async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {
+        undo::undo(self, cx, undo).await
+    }
+}

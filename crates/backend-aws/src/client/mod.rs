@@ -1,0 +1,115 @@
+//! The SDK's clients: one HTTP client and one credential under all of them, and none that retries by itself.
+
+mod https;
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, identity::IdentityCache, retry::RetryConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
+};
+use aws_credential_types::{Credentials, provider::ProvideCredentials, provider::error::CredentialsError};
+use publisher::{Error, Kind, Result, Variables};
+
+use crate::Config;
+
+/// The way to a credential that the error for a missing one names.
+pub const CREDENTIAL_HINT: &str = "run `aws sso login` or `aws configure`, name a profile with aws.profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+
+/// Clients for every service and region.
+#[derive(Debug)]
+pub struct Clients {
+    sdk: SdkConfig,
+    path_style: bool,
+    ec2: Mutex<BTreeMap<String, aws_sdk_ec2::Client>>,
+}
+
+impl Clients {
+    /// Reads the SDK's configuration. Asks no service for anything but, where a profile says so, a credential.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if the certificate authorities cannot be used.
+    pub async fn load(config: &Config, ca_file: Option<&Path>, variables: &Variables) -> Result<Self> {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(Duration::from_secs(60))
+            .operation_attempt_timeout(Duration::from_secs(90))
+            .build();
+        let ca_file = ca_file.map(Path::to_owned).or_else(|| variables.get("AWS_CA_BUNDLE").map(Into::into));
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(https::client(ca_file.as_deref())?)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .identity_cache(IdentityCache::lazy().load_timeout(Duration::from_secs(60)).build())
+            // The attempt's time-out already ends what stalls.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Some(url) = &config.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        if let Some(profile) = &config.profile {
+            loader = loader.profile_name(profile);
+        } else if let (Some(key), Some(secret)) =
+            (variables.get("AWS_ACCESS_KEY_ID"), variables.get("AWS_SECRET_ACCESS_KEY"))
+        {
+            let token = variables.get("AWS_SESSION_TOKEN").map(str::to_owned);
+            loader = loader.credentials_provider(Credentials::new(key, secret, token, None, "environment"));
+        }
+        if let Some(region) = config.regions.as_ref().and_then(|regions| regions.0.first()) {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let sdk = loader.load().await;
+        // Only AWS itself answers to a bucket's name in front of the host.
+        let path_style = sdk.endpoint_url().is_some() || variables.get("AWS_ENDPOINT_URL_S3").is_some();
+        Ok(Self { sdk, path_style, ec2: Mutex::default() })
+    }
+
+    /// The SDK's own default region.
+    pub fn default_region(&self) -> Option<String> {
+        self.sdk.region().map(|region| region.as_ref().to_owned())
+    }
+
+    /// Whether there is a credential at all.
+    ///
+    /// # Errors
+    /// [`Kind::Credentials`] if there is none, or the way to it fails.
+    pub async fn check_credentials(&self) -> Result<()> {
+        let none = || Error::new(Kind::Credentials, "there is no AWS credential").with_hint(CREDENTIAL_HINT);
+        let provider = self.sdk.credentials_provider().ok_or_else(none)?;
+        match provider.provide_credentials().await {
+            Ok(_) => Ok(()),
+            Err(CredentialsError::CredentialsNotLoaded(_)) => Err(none()),
+            Err(error) => Err(Error::new(Kind::Credentials, "the AWS credential cannot be loaded")
+                .with_hint(CREDENTIAL_HINT)
+                .caused_by(error)),
+        }
+    }
+
+    pub fn ec2(&self, region: &str) -> aws_sdk_ec2::Client {
+        let mut clients = self.ec2.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let config = aws_sdk_ec2::config::Builder::from(&self.sdk).region(Region::new(region.to_owned()));
+            aws_sdk_ec2::Client::from_conf(config.build())
+        };
+        clients.entry(region.to_owned()).or_insert_with(make).clone()
+    }
+
+    pub fn ebs(&self, region: &str) -> aws_sdk_ebs::Client {
+        let config = aws_sdk_ebs::config::Builder::from(&self.sdk).region(Region::new(region.to_owned()));
+        aws_sdk_ebs::Client::from_conf(config.build())
+    }
+
+    pub fn s3(&self, region: &str) -> aws_sdk_s3::Client {
+        use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
+        let config = Builder::from(&self.sdk)
+            .region(Region::new(region.to_owned()))
+            .force_path_style(self.path_style)
+            // Every part carries a checksum that we compute once; the SDK must not compute another.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+}

@@ -1,0 +1,52 @@
+//! What is there already, asked of the cloud.
+
+use aws_sdk_ec2::types::{Filter, Image, ImportSnapshotTask, Snapshot};
+use publisher::{Cx, Result, RunKey, TAG_RUN};
+
+use crate::{Aws, Undo, error::classify};
+
+fn of_run(run: &RunKey) -> Filter {
+    Filter::builder().name(format!("tag:{TAG_RUN}")).values(run.as_str()).build()
+}
+
+/// Our own image of this name in a region.
+pub async fn image_by_name(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str) -> Result<Option<Image>> {
+    let filter = Filter::builder().name("name").values(name).build();
+    images(aws, cx, region, filter).await.map(|images| images.into_iter().next())
+}
+
+/// The images that the run made in a region.
+pub async fn images_of_run(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<Vec<Image>> {
+    images(aws, cx, region, of_run(cx.run())).await
+}
+
+async fn images(aws: &Aws, cx: &Cx<Undo>, region: &str, filter: Filter) -> Result<Vec<Image>> {
+    let ec2 = aws.clients.ec2(region);
+    let request = || {
+        let request = ec2.describe_images().owners("self").include_disabled(true).filters(filter.clone());
+        async { request.send().await.map_err(classify) }
+    };
+    Ok(cx.retry("looking for images", request).await?.images.unwrap_or_default())
+}
+
+/// The snapshots that the run made in a region.
+pub async fn snapshots_of_run(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<Vec<Snapshot>> {
+    let ec2 = aws.clients.ec2(region);
+    let filter = of_run(cx.run());
+    let request = || {
+        let request = ec2.describe_snapshots().owner_ids("self").filters(filter.clone());
+        async { request.send().await.map_err(classify) }
+    };
+    Ok(cx.retry("looking for snapshots", request).await?.snapshots.unwrap_or_default())
+}
+
+/// The import tasks that the run began in a region.
+pub async fn imports_of_run(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<Vec<ImportSnapshotTask>> {
+    let ec2 = aws.clients.ec2(region);
+    let filter = of_run(cx.run());
+    let request = || {
+        let request = ec2.describe_import_snapshot_tasks().filters(filter.clone());
+        async { request.send().await.map_err(classify) }
+    };
+    Ok(cx.retry("looking for imports", request).await?.import_snapshot_tasks.unwrap_or_default())
+}

@@ -1,0 +1,52 @@
+use std::time::Duration;
+
+use aws_sdk_ebs::types::{ChecksumAggregationMethod, ChecksumAlgorithm};
+use aws_sdk_ec2::types::SnapshotState;
+use publisher::{Cx, Error, Kind, Poll, Result, Schedule};
+
+use crate::{Aws, Undo, error::classify};
+
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60 * 60);
+
+/// Tells AWS that all blocks are there, and waits until it has made a snapshot of them.
+pub async fn complete(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, blocks: i32, checksum: &str) -> Result<()> {
+    let ebs = aws.clients.ebs(aws.home()?);
+    let request = || {
+        let request = ebs
+            .complete_snapshot()
+            .snapshot_id(snapshot)
+            .changed_blocks_count(blocks)
+            .checksum(checksum)
+            .checksum_algorithm(ChecksumAlgorithm::ChecksumAlgorithmSha256)
+            .checksum_aggregation_method(ChecksumAggregationMethod::ChecksumAggregationLinear);
+        async { request.send().await.map_err(classify) }
+    };
+    cx.retry("completing the snapshot", request)
+        .await
+        .map_err(|error| error.context("cannot complete the snapshot"))?;
+    wait(aws, cx, snapshot).await
+}
+
+/// Waits until a snapshot is completed.
+pub async fn wait(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<()> {
+    let ec2 = aws.clients.ec2(aws.home()?);
+    let look = || async {
+        let answer = ec2.describe_snapshots().snapshot_ids(snapshot).send().await.map_err(classify)?;
+        let Some(found) = answer.snapshots().first() else {
+            return Ok(Poll::Pending { percent: None, retry_after: None });
+        };
+        match found.state() {
+            Some(SnapshotState::Completed) => Ok(Poll::Ready(())),
+            Some(SnapshotState::Error) => {
+                let reason = found.state_message().unwrap_or("AWS gives no reason");
+                Err(Error::new(Kind::Invalid, format!("AWS failed to complete {snapshot}: {reason}")))
+            }
+            _ => {
+                let percent = found.progress().and_then(|progress| progress.trim_end_matches('%').parse().ok());
+                Ok(Poll::Pending { percent, retry_after: None })
+            }
+        }
+    };
+    cx.poll("completing the snapshot", Schedule::new(LONGEST_WAIT, DEADLINE), look).await
+}

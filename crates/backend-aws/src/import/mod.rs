@@ -1,0 +1,36 @@
+//! From bytes to a snapshot that AWS has completed.
+
+mod complete;
+mod task;
+
+use publisher::{Cx, Event, Result, UndoId};
+use serde::{Deserialize, Serialize};
+
+use crate::{Aws, Undo, Uploaded};
+
+/// A completed snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Imported {
+    /// Its id.
+    pub snapshot: String,
+    /// The undo that deletes it.
+    pub undo: UndoId,
+}
+
+pub async fn import(aws: &Aws, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result<Imported> {
+    match uploaded {
+        Uploaded::Snapshot { snapshot, blocks, checksum, undo } => {
+            complete::complete(aws, cx, snapshot, *blocks, checksum).await?;
+            Ok(Imported { snapshot: snapshot.clone(), undo: *undo })
+        }
+        Uploaded::Object { bucket, key, undo } => {
+            let region = aws.home()?.to_owned();
+            let cancel = cx.on_failure(Undo::CancelImports { region: region.clone() }).await?;
+            let snapshot = task::import(aws, cx, bucket, key).await?;
+            cx.emit(Event::Created { kind: "snapshot", id: snapshot.clone() });
+            crate::undo::delete_object(aws, &region, bucket, key).await?;
+            cx.settle(*undo).await?;
+            Ok(Imported { snapshot, undo: cancel })
+        }
+    }
+}

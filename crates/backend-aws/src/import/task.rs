@@ -1,0 +1,104 @@
+use std::time::Duration;
+
+use aws_sdk_ec2::types::{ResourceType, SnapshotDiskContainer, SnapshotTaskDetail, UserBucket};
+use publisher::{Cx, Error, Kind, Poll, Result, Schedule};
+
+use crate::{
+    Aws, Undo,
+    error::{self, classify},
+    find, tags,
+};
+
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// Imports an object as a snapshot, and returns the snapshot's id.
+pub async fn import(aws: &Aws, cx: &Cx<Undo>, bucket: &str, key: &str) -> Result<String> {
+    let (decided, ec2) = (aws.decided()?, aws.clients.ec2(aws.home()?));
+    let task = begin(aws, cx, bucket, key).await.map_err(|error| error.context("AWS does not import the object"))?;
+    let look = || async {
+        let request = ec2.describe_import_snapshot_tasks().import_task_ids(&task);
+        let answer = request.send().await.map_err(classify)?;
+        let detail = answer.import_snapshot_tasks().first().and_then(|task| task.snapshot_task_detail());
+        detail.map_or(Ok(Poll::Pending { percent: None, retry_after: None }), judge)
+    };
+    let snapshot = cx.poll("importing the snapshot", Schedule::new(LONGEST_WAIT, DEADLINE), look).await?;
+    // The tags of the task do not reach the snapshot.
+    let request = || async {
+        let request = ec2.create_tags().resources(&snapshot).set_tags(Some(tags::ec2(&decided.tags)));
+        request.send().await.map_err(classify)
+    };
+    cx.retry("tagging the snapshot", request).await?;
+    super::complete::wait(aws, cx, &snapshot).await?;
+    Ok(snapshot)
+}
+
+/// Begins a task, or finds the one that a lost answer or a killed run began: the token is the run's. AWS answers a token
+/// for ever with the task it began, so there is a new one after each task of the run that came to nothing.
+async fn begin(aws: &Aws, cx: &Cx<Undo>, bucket: &str, key: &str) -> Result<String> {
+    let (decided, ec2) = (aws.decided()?, aws.clients.ec2(aws.home()?));
+    let earlier = find::imports_of_run(aws, cx, aws.home()?).await?;
+    let active =
+        earlier.iter().find(|task| task.snapshot_task_detail().and_then(SnapshotTaskDetail::status) == Some("active"));
+    if let Some(id) = active.and_then(|task| task.import_task_id()) {
+        return Ok(id.to_owned());
+    }
+    let token = format!("publish-{}-{}", cx.run(), earlier.len() + 1);
+    let object = UserBucket::builder().s3_bucket(bucket).s3_key(key).build();
+    let container =
+        SnapshotDiskContainer::builder().description(&decided.name).format("VHD").user_bucket(object).build();
+    let request = || {
+        let request = ec2
+            .import_snapshot()
+            .description(&decided.name)
+            .disk_container(container.clone())
+            .client_token(&token)
+            .set_role_name(aws.config.role.clone())
+            .tag_specifications(tags::specification(ResourceType::ImportSnapshotTask, &decided.tags));
+        async { request.send().await.map_err(classify) }
+    };
+    let begun = cx.retry("importing the snapshot", request).await?;
+    begun.import_task_id.ok_or_else(|| Error::new(Kind::Invalid, "AWS began an import without an id"))
+}
+
+fn is_ended(status: &str) -> bool {
+    matches!(status, "deleted" | "deleting" | "error")
+}
+
+/// The SDK's own waiter knows `completed` and `error`; real failures say `deleted` (osbuild-composer#706).
+fn judge(detail: &SnapshotTaskDetail) -> Result<Poll<String>> {
+    match (detail.status().unwrap_or_default(), detail.snapshot_id()) {
+        ("completed", Some(snapshot)) if !snapshot.is_empty() => Ok(Poll::Ready(snapshot.to_owned())),
+        (status, _) if is_ended(status) => {
+            let message = detail.status_message().unwrap_or("AWS gives no reason");
+            let failed = Error::new(Kind::Invalid, format!("the import failed: {message}"));
+            Err(error::with_hint(failed, error::hint("", message)))
+        }
+        _ => {
+            Ok(Poll::Pending { percent: detail.progress().and_then(|percent| percent.parse().ok()), retry_after: None })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_is_deleted_has_failed_with_its_message() {
+        let detail = |status: &str| {
+            SnapshotTaskDetail::builder()
+                .status(status)
+                .status_message("ClientError: Disk validation failed [403 Forbidden]")
+                .build()
+        };
+        for status in ["deleted", "deleting", "error"] {
+            let error = judge(&detail(status)).unwrap_err();
+            assert_eq!(error.to_string(), "the import failed: ClientError: Disk validation failed [403 Forbidden]");
+            assert!(error.hint().unwrap().contains("s3:GetObject"));
+        }
+        assert!(matches!(judge(&detail("active")), Ok(Poll::Pending { .. })));
+        let empty = SnapshotTaskDetail::builder().status("completed").snapshot_id("").build();
+        assert!(matches!(judge(&empty), Ok(Poll::Pending { .. })), "no id yet (aws-cli#9118)");
+    }
+}

@@ -1,0 +1,276 @@
+//! What can be known before anything is changed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use aws_sdk_ec2::types::Region as KnownRegion;
+use publisher::{Cx, Error, Event, ImageSpec, Kind, Plan, Region, Result, TAG_DIGEST};
+use serde::{Deserialize, Serialize};
+use vhd::{Architecture, Firmware, GIB, Image, MIB, layout};
+
+use crate::{Aws, Config, Registered, Undo, config::Via, error::classify, find, tags};
+
+/// What an image is registered as.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// `legacy-bios`, `uefi` or `uefi-preferred`.
+    pub boot_mode: String,
+    /// Bytes of the disk that is sent: without padding past the last gibibyte.
+    pub disk_size: u64,
+    /// GiB of the root volume.
+    pub volume_size: u32,
+    pub volume_type: String,
+    pub root_device: String,
+    pub tpm: bool,
+    pub imds_v2: bool,
+}
+
+/// Largest EBS volume, in GiB (EBS, "Constraints on the size of a volume").
+const LARGEST: u64 = 65_536;
+
+impl Shape {
+    /// From the configuration first, then from the image. What contradicts is refused here.
+    pub fn of(config: &Config, image: &Image) -> Result<Self> {
+        let refuse = |text: String| Err(Error::new(Kind::Config, text));
+        let facts = image.facts()?;
+        let found = facts.architecture().map(|architecture| match architecture {
+            Architecture::X86_64 => "x86_64",
+            Architecture::Arm64 => "arm64",
+        });
+        let wanted = one_of("architecture", config.architecture.as_deref(), &["x86_64", "arm64"])?;
+        if let (Some(wanted), Some(found)) = (wanted, found)
+            && wanted != found
+        {
+            return refuse(format!("aws.architecture is {wanted}, and the image boots on {found}"));
+        }
+        let architecture = wanted.or(found).unwrap_or("x86_64");
+        let by_image = match facts.firmware() {
+            Some(Firmware::Uefi) => "uefi",
+            Some(Firmware::Both) => "uefi-preferred",
+            Some(Firmware::Bios) => "legacy-bios",
+            None if architecture == "arm64" => "uefi",
+            None => "legacy-bios",
+        };
+        let boot_mode = one_of("boot_mode", config.boot_mode.as_deref(), &["legacy-bios", "uefi", "uefi-preferred"])?;
+        let boot_mode = boot_mode.unwrap_or(by_image);
+        if architecture == "arm64" && boot_mode != "uefi" {
+            return refuse(format!("an arm64 AMI boots with UEFI alone, and the boot mode is {boot_mode}"));
+        }
+        let tpm = config.tpm.unwrap_or_default();
+        if tpm && boot_mode != "uefi" {
+            return refuse(format!("a TPM needs the boot mode uefi, and it is {boot_mode}"));
+        }
+        let disk_size = layout::size_without_padding(image)?;
+        let least = disk_size.div_ceil(GIB);
+        if least > LARGEST {
+            return Err(Error::new(
+                Kind::Image,
+                format!("the disk has {least} GiB, and an EBS volume at most {LARGEST}"),
+            ));
+        }
+        let volume_size = config.volume_size.map_or(least, u64::from);
+        if volume_size < least {
+            return refuse(format!("aws.volume_size is {volume_size} GiB, and the disk has {least}"));
+        }
+        Ok(Self {
+            architecture: architecture.to_owned(),
+            boot_mode: boot_mode.to_owned(),
+            disk_size,
+            volume_size: volume_size as u32,
+            volume_type: config.volume_type.clone().unwrap_or_else(|| "gp3".to_owned()),
+            root_device: config.root_device.clone().unwrap_or_else(|| "/dev/xvda".to_owned()),
+            tpm,
+            imds_v2: config.imds_v2.unwrap_or(true),
+        })
+    }
+}
+
+fn one_of<'a>(setting: &str, given: Option<&str>, allowed: &[&'a str]) -> Result<Option<&'a str>> {
+    let Some(given) = given else { return Ok(None) };
+    let found = allowed.iter().copied().find(|value| *value == given);
+    let expected = || format!("aws.{setting} is \"{given}\", and may be {}", allowed.join(" or "));
+    found.map(Some).ok_or_else(|| Error::new(Kind::Config, expected()))
+}
+
+/// The AMI's name. It tells versions apart, or contents where there is no version: AMI names are unique in a region.
+///
+/// # Errors
+/// [`Kind::Config`] for a name that AWS does not take.
+pub fn ami_name(config: &Config, spec: &ImageSpec, image: &Image) -> Result<String> {
+    let name = match (&config.ami_name, &spec.version) {
+        (Some(name), _) => name.clone(),
+        (None, Some(version)) => format!("{}-{version}", spec.name),
+        (None, None) => format!("{}-{}", spec.name, &image.content()?.digest().hex()[..12]),
+    };
+    // RegisterImage, "Name".
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "()[] ./-'@_".contains(c);
+    if (3..=128).contains(&name.len()) && name.chars().all(allowed) {
+        return Ok(name);
+    }
+    Err(Error::new(Kind::Config, format!("\"{name}\" is no name for an AMI"))
+        .with_hint("3 to 128 letters, digits, spaces and ( ) [ ] . / - ' @ _"))
+}
+
+/// What the later stages work by.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    pub shape: Shape,
+    pub name: String,
+    pub regions: Vec<Region>,
+    pub digest: String,
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Decided {
+    /// The region in which the image is made: the first, of which there is one at least.
+    pub fn home(&self) -> &str {
+        self.regions.first().map(|region| region.0.as_str()).unwrap_or_default()
+    }
+}
+
+pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Plan<Registered>> {
+    let shape = Shape::of(&aws.config, image)?;
+    let name = ami_name(&aws.config, &aws.spec, image)?;
+    if aws.config.route()? != Via::Ebs {
+        vhd::footer::check_size(shape.disk_size)?;
+    }
+    let facts = image.facts()?;
+    for problem in &facts.problems {
+        cx.emit(Event::Warning { message: format!("the image: {problem}") });
+    }
+    if facts.firmware().is_none() {
+        let message = "nothing on the image can be booted by UEFI or BIOS; it may not boot on EC2".to_owned();
+        cx.emit(Event::Warning { message });
+    }
+    aws.clients.check_credentials().await?;
+    let regions = regions(aws, cx).await?;
+    let digest = image.content()?.digest().to_string();
+    let tags = tags::all(&aws.spec.tags, &name, cx.run(), &digest);
+    let decided = Decided { shape, name, regions, digest, tags };
+    if let Via::S3(bucket) = aws.config.route()? {
+        check_bucket(aws, cx, bucket, decided.home()).await?;
+    }
+    let found = found(aws, cx, &decided).await?;
+    let plan = Plan { steps: steps(aws, &decided, found.is_some(), image)?, regions: decided.regions.clone(), found };
+    aws.decided.set(decided).map_err(|_| Error::new(Kind::Local, "a backend publishes one image"))?;
+    Ok(plan)
+}
+
+/// All regions, the home region first; each is known and enabled.
+async fn regions(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Region>> {
+    let mut wanted = aws.config.regions.clone().unwrap_or_default().0;
+    if wanted.is_empty() {
+        wanted.extend(aws.clients.default_region());
+    }
+    let Some(home) = wanted.first().cloned() else {
+        return Err(Error::new(Kind::Config, "no AWS region is given")
+            .with_hint("name at least one: --regions us-east-1,eu-west-1"));
+    };
+    // A region that does not exist has no endpoint to ask; this one always has.
+    let ask = if home.contains("-gov-") || home.starts_with("cn-") { home.as_str() } else { "us-east-1" };
+    let ec2 = aws.clients.ec2(ask);
+    let request = || async { ec2.describe_regions().all_regions(true).send().await.map_err(classify) };
+    let known = cx.retry("reading the regions", request).await?.regions.unwrap_or_default();
+    let mut regions = Vec::new();
+    for name in wanted {
+        check_region(&name, &known)?;
+        let region = Region(name);
+        if !regions.contains(&region) {
+            regions.push(region);
+        }
+    }
+    Ok(regions)
+}
+
+fn check_region(name: &str, known: &[KnownRegion]) -> Result<()> {
+    let Some(found) = known.iter().find(|region| region.region_name() == Some(name)) else {
+        let area = name.split('-').next().unwrap_or(name);
+        let near: Vec<_> =
+            known.iter().filter_map(KnownRegion::region_name).filter(|known| known.starts_with(area)).take(4).collect();
+        let error = Error::new(Kind::Config, format!("AWS has no region \"{name}\""));
+        return Err(if near.is_empty() {
+            error.with_hint("`aws ec2 describe-regions --all-regions` lists them")
+        } else {
+            error.with_hint(format!("did you mean {}?", near.join(", ")))
+        });
+    };
+    if found.opt_in_status() == Some("not-opted-in") {
+        return Err(Error::new(Kind::Config, format!("the account has not opted in to the region {name}"))
+            .with_hint(format!("enable it with `aws account enable-region --region-name {name}`, or leave it out")));
+    }
+    Ok(())
+}
+
+/// ImportSnapshot reads only from buckets of its own region.
+async fn check_bucket(aws: &Aws, cx: &Cx<Undo>, bucket: &str, home: &str) -> Result<()> {
+    let s3 = aws.clients.s3(home);
+    let request = || async {
+        match s3.head_bucket().bucket(bucket).send().await {
+            Ok(found) => Ok(found.bucket_region),
+            Err(error) => {
+                let elsewhere = error.raw_response().and_then(|response| response.headers().get("x-amz-bucket-region"));
+                match elsewhere.map(str::to_owned) {
+                    Some(region) if region != home => Ok(Some(region)),
+                    _ => Err(classify(error)),
+                }
+            }
+        }
+    };
+    let region = cx.retry("looking at the bucket", request).await.map_err(|error| match error.kind() {
+        Kind::NotFound => Error::new(Kind::Config, format!("there is no bucket {bucket}"))
+            .with_hint("make it in the home region, or leave aws.bucket out for EBS direct"),
+        _ => error.context(format!("cannot use the bucket {bucket}")),
+    })?;
+    match region {
+        Some(region) if region != home => Err(Error::new(
+            Kind::Config,
+            format!("the bucket {bucket} is in {region}, and the home region is {home}"),
+        )
+        .with_hint(
+            "ImportSnapshot reads buckets of its own region alone: put that region first, or name another bucket",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The image of this name, if it is this image.
+async fn found(aws: &Aws, cx: &Cx<Undo>, decided: &Decided) -> Result<Option<Registered>> {
+    let Some(image) = find::image_by_name(aws, cx, decided.home(), &decided.name).await? else { return Ok(None) };
+    let id = image.image_id().unwrap_or_default();
+    if tags::value(image.tags(), TAG_DIGEST) != Some(&decided.digest) {
+        let text = format!("{id} in {} has the name {} and holds another image", decided.home(), decided.name);
+        return Err(Error::new(Kind::Conflict, text)
+            .with_hint("images are never overwritten: give this one another version or name"));
+    }
+    if tags::value(image.tags(), publisher::TAG_RUN) != Some(cx.run().as_str()) {
+        let text = format!("{id} in {} holds this image and was registered otherwise", decided.home());
+        return Err(
+            Error::new(Kind::Conflict, text).with_hint("give it another version or name, or register it as before")
+        );
+    }
+    Ok(Some(Registered::found(decided.home(), &image)))
+}
+
+fn steps(aws: &Aws, decided: &Decided, found: bool, image: &Image) -> Result<Vec<String>> {
+    let (home, others) = (decided.home(), &decided.regions[1..]);
+    let copies = others.iter().map(|region| format!("copy the AMI to {region}, if it is not there"));
+    if found {
+        return Ok(copies.collect());
+    }
+    let data = image.content()?.blocks().len() as u64 * vhd::CONTENT_BLOCK / MIB;
+    let mut steps = match aws.config.route()? {
+        Via::S3(bucket) => vec![
+            format!("upload a dynamic VHD with at least {data} MiB to s3://{bucket}"),
+            format!("import it as a snapshot in {home}, and delete the object"),
+        ],
+        Via::Ebs => vec![format!("write {data} MiB of blocks to a new snapshot in {home}")],
+    };
+    let shape = &decided.shape;
+    steps.push(format!(
+        "register AMI {} in {home} ({}, {}, {} GiB {})",
+        decided.name, shape.architecture, shape.boot_mode, shape.volume_size, shape.volume_type
+    ));
+    steps.extend(copies);
+    Ok(steps)
+}

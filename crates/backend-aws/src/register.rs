@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use aws_sdk_ec2::types::{
+    ArchitectureValues, BlockDeviceMapping, BootModeValues, EbsBlockDevice, Image, ImageState, ImdsSupportValues,
+    ResourceType, TpmSupportValues, VolumeType,
+};
+use publisher::{Artifact, Cx, Error, Event, Kind, Poll, Result, Schedule};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Aws, Imported, Undo,
+    error::{classify, has_code},
+    find, tags,
+};
+
+/// An AMI that is available in the home region.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Registered {
+    /// The home region.
+    pub region: String,
+    /// The AMI's id.
+    pub ami: String,
+    /// The snapshot under it.
+    pub snapshot: String,
+}
+
+impl Registered {
+    /// An AMI that is there already.
+    pub(crate) fn found(region: &str, image: &Image) -> Self {
+        let snapshot = image.block_device_mappings().iter().find_map(|device| device.ebs()?.snapshot_id());
+        Self {
+            region: region.to_owned(),
+            ami: image.image_id().unwrap_or_default().to_owned(),
+            snapshot: snapshot.unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+impl Artifact for Registered {
+    fn resources(&self) -> Vec<(&'static str, String)> {
+        vec![("ami", self.ami.clone()), ("snapshot", self.snapshot.clone())]
+    }
+}
+
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// A copy of a large image to another continent takes a while.
+const DEADLINE: Duration = Duration::from_secs(2 * 60 * 60);
+
+pub async fn register(aws: &Aws, cx: &Cx<Undo>, imported: &Imported) -> Result<Registered> {
+    let region = aws.home()?;
+    let undo = cx.on_failure(Undo::DeregisterImages { region: region.to_owned() }).await?;
+    let ami = cx.retry("registering the AMI", || register_once(aws, cx, &imported.snapshot)).await;
+    let ami = ami.map_err(|error| error.context("cannot register the AMI"))?;
+    wait(aws, cx, region, &ami).await?;
+    // From here on the AMI and its snapshot belong to the user.
+    cx.settle(undo).await?;
+    cx.settle(imported.undo).await?;
+    cx.emit(Event::Created { kind: "ami", id: ami.clone() });
+    Ok(Registered { region: region.to_owned(), ami, snapshot: imported.snapshot.clone() })
+}
+
+/// RegisterImage knows no client token: an AMI of this name that carries the run's key is the one that a lost answer
+/// registered.
+async fn register_once(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<String> {
+    let (decided, region) = (aws.decided()?, aws.home()?);
+    let shape = &decided.shape;
+    let disk = EbsBlockDevice::builder()
+        .snapshot_id(snapshot)
+        .volume_size(shape.volume_size as i32)
+        .volume_type(VolumeType::from(shape.volume_type.as_str()))
+        .delete_on_termination(true)
+        .build();
+    let sent = aws
+        .clients
+        .ec2(region)
+        .register_image()
+        .name(&decided.name)
+        .set_description(aws.spec.description.clone())
+        .architecture(ArchitectureValues::from(shape.architecture.as_str()))
+        .boot_mode(BootModeValues::from(shape.boot_mode.as_str()))
+        .virtualization_type("hvm")
+        .ena_support(true)
+        .sriov_net_support("simple")
+        .set_imds_support(shape.imds_v2.then_some(ImdsSupportValues::V20))
+        .set_tpm_support(shape.tpm.then_some(TpmSupportValues::V20))
+        .root_device_name(&shape.root_device)
+        .block_device_mappings(BlockDeviceMapping::builder().device_name(&shape.root_device).ebs(disk).build())
+        .tag_specifications(tags::specification(ResourceType::Image, &decided.tags))
+        .send()
+        .await
+        .map_err(classify);
+    match sent {
+        Ok(registered) => {
+            registered.image_id.ok_or_else(|| Error::new(Kind::Invalid, "AWS registered an AMI without an id"))
+        }
+        Err(error) if has_code(&error, "InvalidAMIName.Duplicate") => {
+            let ours = find::images_of_run(aws, cx, region).await?;
+            let ours = ours.into_iter().find(|image| image.name() == Some(&decided.name));
+            ours.and_then(|image| image.image_id).ok_or(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits until an AMI is available.
+///
+/// # Errors
+/// What AWS says of an AMI that failed.
+pub async fn wait(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<()> {
+    let ec2 = aws.clients.ec2(region);
+    let look = || async {
+        let answer = ec2.describe_images().image_ids(ami).send().await.map_err(classify);
+        let images = match answer {
+            Ok(answer) => answer.images.unwrap_or_default(),
+            // An AMI is not known everywhere the moment it is made.
+            Err(error) if error.kind() == Kind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        match images.first().and_then(Image::state) {
+            Some(ImageState::Available) => Ok(Poll::Ready(())),
+            Some(ImageState::Failed | ImageState::Invalid | ImageState::Error | ImageState::Deregistered) => {
+                let reason = images.first().and_then(Image::state_reason).and_then(|reason| reason.message());
+                Err(Error::new(
+                    Kind::Invalid,
+                    format!("AWS failed to make {ami}: {}", reason.unwrap_or("it gives no reason")),
+                ))
+            }
+            _ => Ok(Poll::Pending { percent: None, retry_after: None }),
+        }
+    };
+    cx.poll(&format!("waiting for {ami} in {region}"), Schedule::new(LONGEST_WAIT, DEADLINE), look).await
+}

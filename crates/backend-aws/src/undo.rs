@@ -1,0 +1,91 @@
+use publisher::{Cx, Error, Event, Kind, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::{Aws, error::classify, find};
+
+/// How to take one act back. What an act makes has an id only after it; so the undo, which is noted before, finds it by
+/// the run's tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Undo {
+    /// Delete an object, and abort the uploads to its key.
+    DeleteObject { region: String, bucket: String, key: String },
+    /// Cancel the run's imports, and delete the snapshots that they made.
+    CancelImports { region: String },
+    /// Delete the run's snapshots.
+    DeleteSnapshots { region: String },
+    /// Deregister the run's AMIs.
+    DeregisterImages { region: String },
+}
+
+pub async fn undo(aws: &Aws, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {
+    match undo {
+        Undo::DeleteObject { region, bucket, key } => delete_object(aws, region, bucket, key).await,
+        Undo::CancelImports { region } => cancel_imports(aws, cx, region).await,
+        Undo::DeleteSnapshots { region } => delete_snapshots(aws, cx, region).await,
+        Undo::DeregisterImages { region } => {
+            for image in find::images_of_run(aws, cx, region).await? {
+                deregister(aws, cx, region, image.image_id().unwrap_or_default()).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Deletes an object and aborts the uploads to its key, however many there are.
+pub async fn delete_object(aws: &Aws, region: &str, bucket: &str, key: &str) -> Result<()> {
+    let s3 = aws.clients.s3(region);
+    let open = s3.list_multipart_uploads().bucket(bucket).prefix(key).send().await.map_err(classify)?;
+    for upload in open.uploads().iter().filter(|upload| upload.key() == Some(key)) {
+        let abort = s3.abort_multipart_upload().bucket(bucket).key(key).set_upload_id(upload.upload_id.clone());
+        gone(abort.send().await.map(drop).map_err(classify))?;
+    }
+    gone(s3.delete_object().bucket(bucket).key(key).send().await.map(drop).map_err(classify))
+}
+
+async fn cancel_imports(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<()> {
+    let ec2 = aws.clients.ec2(region);
+    for task in find::imports_of_run(aws, cx, region).await? {
+        let detail = task.snapshot_task_detail();
+        match (detail.and_then(|detail| detail.status()), detail.and_then(|detail| detail.snapshot_id())) {
+            (Some("active"), _) => {
+                let cancel = ec2.cancel_import_task().set_import_task_id(task.import_task_id.clone());
+                gone(cancel.send().await.map(drop).map_err(classify))?;
+            }
+            (Some("completed"), Some(snapshot)) if !snapshot.is_empty() => {
+                delete_snapshot(aws, cx, region, snapshot).await?
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn delete_snapshots(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<()> {
+    for snapshot in find::snapshots_of_run(aws, cx, region).await? {
+        delete_snapshot(aws, cx, region, snapshot.snapshot_id().unwrap_or_default()).await?;
+    }
+    Ok(())
+}
+
+async fn delete_snapshot(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<()> {
+    gone(aws.clients.ec2(region).delete_snapshot().snapshot_id(id).send().await.map(drop).map_err(classify))?;
+    cx.emit(Event::Removed { kind: "snapshot", id: id.to_owned() });
+    Ok(())
+}
+
+/// Deregisters an AMI, and deletes the snapshot under it.
+pub async fn deregister(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<()> {
+    let request = aws.clients.ec2(region).deregister_image().image_id(ami).delete_associated_snapshots(true);
+    gone(request.send().await.map(drop).map_err(classify))?;
+    cx.emit(Event::Removed { kind: "ami", id: ami.to_owned() });
+    Ok(())
+}
+
+/// What is not there any more is undone.
+fn gone(result: Result<(), Error>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == Kind::NotFound => Ok(()),
+        result => result,
+    }
+}

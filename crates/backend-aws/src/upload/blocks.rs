@@ -1,0 +1,162 @@
+//! EBS direct: a snapshot, block by block.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use aws_sdk_ebs::{
+    primitives::ByteStream,
+    types::{ChecksumAlgorithm, Tag},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use publisher::{
+    Cx, Error, Event, Kind, Result,
+    transfer::{self, Chunk, Cut, Limits, Sink},
+};
+use sha2::{Digest, Sha256};
+use vhd::{CONTENT_BLOCK, GIB, Image, Layout, Raw};
+
+use super::Uploaded;
+use crate::{Aws, Undo, error::classify};
+
+/// Minutes after which AWS gives up a snapshot to which nothing is written.
+const TIMEOUT_MINUTES: i32 = 60;
+
+pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uploaded> {
+    let (decided, region) = (aws.decided()?, aws.home()?);
+    let undo = cx.on_failure(Undo::DeleteSnapshots { region: region.to_owned() }).await?;
+    let layout = Raw::new(image.clone(), decided.shape.disk_size)?;
+    let ebs = aws.clients.ebs(region);
+    let tags: Vec<_> = decided.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    let token = format!("publish-{}", cx.run());
+    let start = || {
+        let request = ebs
+            .start_snapshot()
+            .volume_size(decided.shape.disk_size.div_ceil(GIB) as i64)
+            .description(aws.spec.description.clone().unwrap_or_else(|| decided.name.clone()))
+            .set_tags(Some(tags.clone()))
+            .client_token(&token)
+            .timeout(TIMEOUT_MINUTES);
+        async { request.send().await.map_err(classify) }
+    };
+    let started = cx.retry("starting the snapshot", start).await?;
+    let snapshot =
+        started.snapshot_id.ok_or_else(|| Error::new(Kind::Invalid, "AWS started a snapshot without an id"))?;
+    cx.emit(Event::Created { kind: "snapshot", id: snapshot.clone() });
+
+    // A block that was never written reads as zeros, but in an encrypted snapshot as random bytes (coldsnap#395).
+    let skip_zeros = started.kms_key_arn.is_none();
+    let total = layout.length().div_ceil(CONTENT_BLOCK) as u32;
+    let sink = Blocks {
+        ebs,
+        snapshot: snapshot.clone(),
+        image: image.clone(),
+        skip_zeros,
+        zero: hash(&vec![0; CONTENT_BLOCK as usize]),
+    };
+    let (blocks, checksum) = summary(&sink, total)?;
+    transfer::run(cx, Arc::new(layout), Arc::new(sink)).await?;
+    Ok(Uploaded::Snapshot { snapshot, blocks, checksum, undo })
+}
+
+fn hash(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// How many blocks there are to put, and the LINEAR aggregate of their checksums (EBS direct, "CompleteSnapshot").
+fn summary(sink: &Blocks, total: u32) -> Result<(i32, String)> {
+    let content = sink.image.content()?;
+    let mut aggregate = Sha256::new();
+    let mut count = 0;
+    if sink.skip_zeros {
+        for block in content.blocks() {
+            aggregate.update(block.sha256);
+            count += 1;
+        }
+    } else {
+        for index in 0..total {
+            aggregate.update(content.block(index).map_or(sink.zero, |block| block.sha256));
+            count += 1;
+        }
+    }
+    Ok((count, BASE64_STANDARD.encode(aggregate.finalize())))
+}
+
+/// The blocks of a snapshot.
+struct Blocks {
+    ebs: aws_sdk_ebs::Client,
+    snapshot: String,
+    image: Arc<Image>,
+    skip_zeros: bool,
+    /// SHA-256 of a block of zeros.
+    zero: [u8; 32],
+}
+
+impl fmt::Debug for Blocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blocks").field("snapshot", &self.snapshot).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Sink for Blocks {
+    /// SHA-256 of the block, as base64.
+    type Seal = String;
+
+    fn cut(&self) -> Cut {
+        Cut::Blocks { size: CONTENT_BLOCK, skip_zeros: self.skip_zeros }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { start: 32, most: 64 }
+    }
+
+    /// The hash is the one from the first reading of the image: AWS compares it with what arrives, so a block that has
+    /// changed since is refused, and nothing is hashed twice.
+    fn seal(&self, chunk: &Chunk) -> Result<String> {
+        let known = self.image.content()?.block((chunk.offset / CONTENT_BLOCK) as u32);
+        match known {
+            Some(block) => Ok(BASE64_STANDARD.encode(block.sha256)),
+            None if vhd::zero::is_zero(&chunk.bytes) => Ok(BASE64_STANDARD.encode(self.zero)),
+            None => Err(Error::new(
+                Kind::Image,
+                format!("{} has changed while it was published", self.image.path().display()),
+            )),
+        }
+    }
+
+    async fn put(&self, chunk: &Chunk, seal: &String) -> Result<()> {
+        let sent = self
+            .ebs
+            .put_snapshot_block()
+            .snapshot_id(&self.snapshot)
+            .block_index((chunk.offset / CONTENT_BLOCK) as i32)
+            .data_length(CONTENT_BLOCK as i32)
+            .checksum(seal)
+            .checksum_algorithm(ChecksumAlgorithm::ChecksumAlgorithmSha256)
+            .block_data(ByteStream::from(chunk.bytes.clone()))
+            .send()
+            .await;
+        sent.map(drop).map_err(|error| self.explain(classify(error), chunk, seal))
+    }
+}
+
+impl Blocks {
+    fn explain(&self, error: Error, chunk: &Chunk, seal: &str) -> Error {
+        match error.kind() {
+            // A snapshot is not known everywhere the moment it is started (coldsnap#43).
+            Kind::NotFound => Error::new(Kind::Transient, "the snapshot is not known yet").caused_by(error),
+            // A checksum that AWS refuses: either the bytes were damaged on their way, or they are not what they were.
+            Kind::Invalid if error.to_string().contains("checksum") => {
+                if BASE64_STANDARD.encode(hash(&chunk.bytes)) == seal {
+                    Error::new(Kind::Transient, "a block was damaged on its way").caused_by(error)
+                } else {
+                    Error::new(
+                        Kind::Image,
+                        format!("{} has changed while it was published", self.image.path().display()),
+                    )
+                }
+            }
+            _ => error,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The bytes, by one route or the other.
+
+mod blocks;
+mod parts;
+
+use std::sync::Arc;
+
+use publisher::{Cx, Result, UndoId};
+use serde::{Deserialize, Serialize};
+use vhd::Image;
+
+use crate::{Aws, Undo, config::Via};
+
+/// The image's bytes in AWS.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "route", rename_all = "snake_case")]
+pub enum Uploaded {
+    /// A dynamic VHD in a bucket.
+    Object { bucket: String, key: String, undo: UndoId },
+    /// A snapshot that holds all blocks and is not completed.
+    Snapshot {
+        snapshot: String,
+        /// Number of blocks that were put.
+        blocks: i32,
+        /// SHA-256 over the blocks' SHA-256, as base64.
+        checksum: String,
+        undo: UndoId,
+    },
+}
+
+pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uploaded> {
+    let uploaded = match aws.config.route()? {
+        Via::S3(bucket) => parts::upload(aws, cx, image, bucket).await,
+        Via::Ebs => blocks::upload(aws, cx, image).await,
+    };
+    uploaded.map_err(|error| error.context("the upload failed"))
+}

@@ -1,0 +1,104 @@
+//! One test for each way in which a request goes wrong.
+
+use backend_aws::Route;
+use publisher::{Kind, Status};
+use sandbox::Fault;
+
+use crate::stage::{HOME, OTHER, Stage};
+
+fn fault(operation: &str, kind: &str) -> Fault {
+    format!(r#"{{"operation": "{operation}", "kind": "{kind}"}}"#).parse().unwrap()
+}
+
+const SENDING: [(Route, &str); 2] = [(Route::S3, "s3:UploadPart"), (Route::Ebs, "ebs:PutSnapshotBlock")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_are_throttled_lost_or_corrupted_are_sent_again() {
+    for (route, operation) in SENDING {
+        for kind in ["throttle", "server_error", "reset_before", "reset_after", "corrupt"] {
+            let stage = Stage::new(route).await;
+            stage.sandbox.add_fault(fault(operation, kind));
+            let report = stage.publish().await;
+            assert_eq!(report.status, Status::Published, "{operation} {kind}: {:?}", report.error);
+            assert_eq!(report.transfer.retries, 1, "{operation} {kind}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_at_any_step_leaves_nothing_behind() {
+    let steps = [
+        (
+            Route::S3,
+            &["s3:CreateMultipartUpload", "s3:UploadPart", "s3:CompleteMultipartUpload", "ec2:ImportSnapshot"][..],
+        ),
+        (Route::S3, &["ec2:DescribeImportSnapshotTasks", "ec2:CreateTags", "s3:DeleteObject", "ec2:RegisterImage"]),
+        (Route::Ebs, &["ebs:StartSnapshot", "ebs:PutSnapshotBlock", "ebs:CompleteSnapshot", "ec2:DescribeSnapshots"]),
+        (Route::Ebs, &["ec2:RegisterImage"]),
+    ];
+    for (route, operations) in steps {
+        for operation in operations {
+            let stage = Stage::new(route).await;
+            stage.sandbox.add_fault(fault(operation, "deny"));
+            let report = stage.publish().await;
+            assert_eq!(report.status, Status::Failed, "{operation}");
+            assert_eq!(report.error.unwrap().kind, Kind::Denied, "{operation}");
+            stage.assert_empty(operation);
+            // And the way is free for the next run.
+            let again = stage.publish().await;
+            assert_eq!(again.status, Status::Published, "{operation}: {:?}", again.error);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_makes_nothing_twice() {
+    let s3 = ["s3:CreateMultipartUpload", "s3:CompleteMultipartUpload", "ec2:ImportSnapshot"];
+    let ebs = ["ebs:StartSnapshot", "ebs:CompleteSnapshot", "ec2:RegisterImage", "ec2:CopyImage"];
+    let cases = s3.iter().map(|step| (Route::S3, step)).chain(ebs.iter().map(|step| (Route::Ebs, step)));
+    for (route, operation) in cases {
+        let stage = Stage::new(route).await;
+        stage.sandbox.add_fault(fault(operation, "reset_after"));
+        let report = stage.publish().await;
+        assert_eq!(report.status, Status::Published, "{operation}: {:?}", report.error);
+        for region in [HOME, OTHER] {
+            assert_eq!(stage.list(region, "images").len(), 1, "{operation}: {region}");
+            assert_eq!(stage.list(region, "snapshots").len(), 1, "{operation}: {region}");
+        }
+        assert_eq!(stage.list(HOME, "uploads").len() + stage.list(HOME, "s3_objects").len(), 0, "{operation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_is_deleted_fails_with_its_message() {
+    let stage = Stage::new(Route::S3).await;
+    stage.sandbox.add_fault(fault("Import", "corrupt"));
+    let report = stage.publish().await;
+    let error = report.error.unwrap();
+    assert_eq!(
+        error.message,
+        "the import failed: ClientError: Disk validation failed [Unsupported specified file format]"
+    );
+    assert!(error.hint.is_some());
+    assert!(stage.audit()["traffic"]["ec2:DescribeImportSnapshotTasks"]["requests"].as_u64().unwrap() <= 3);
+    stage.assert_empty("a failed import");
+    assert_eq!(stage.publish().await.status, Status::Published, "under the next client token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_failed_region_is_reported_and_a_rerun_tries_it_alone() {
+    let stage = Stage::new(Route::Ebs).await;
+    let failing = format!(r#"{{"operation": "Copy", "region": "{OTHER}", "kind": "server_error"}}"#);
+    stage.sandbox.add_fault(failing.parse().unwrap());
+    let first = stage.publish().await;
+    assert_eq!(first.status, Status::Partial, "{:?}", first.error);
+    let failed = first.regions.iter().find(|region| region.status == "failed").unwrap();
+    assert_eq!(failed.region, OTHER);
+    assert!(failed.error.as_ref().unwrap().message.contains("Internal error while copying"), "AWS's own words");
+    assert_eq!(stage.list(OTHER, "images").len() + stage.list(OTHER, "snapshots").len(), 0);
+
+    let second = stage.publish().await;
+    assert_eq!(second.status, Status::Published, "{:?}", second.error);
+    assert_eq!(stage.audit()["traffic"]["ebs:StartSnapshot"]["requests"], 1);
+    assert_eq!(first.resources, second.resources);
+}

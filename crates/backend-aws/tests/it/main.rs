@@ -1,0 +1,8 @@
+//! The backend against the sandbox, over HTTPS and the real SDK.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod faults;
+mod publish;
+mod refusals;
+mod stage;
