@@ -68,6 +68,7 @@ impl Backend for Aws {
         let shape = Shape::of(&self.config, image)?;
         Ok(RunKey::new([
             ("cloud", "aws".to_owned()),
+            ("endpoint", self.clients.endpoint().unwrap_or_default().to_owned()),
             ("digest", image.content()?.digest().to_string()),
             ("name", plan::ami_name(&self.config, &self.spec, image)?),
             ("shape", format!("{shape:?}")),
@@ -97,4 +98,12 @@ impl Backend for Aws {
     async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {
         undo::undo(self, cx, undo).await
     }
+}
+
+/// Boot mode, architecture and volume size in GiB that an image has on AWS under a configuration.
+///
+/// # Errors
+/// Why AWS would not take it.
+pub fn shape(config: &Config, image: &Image) -> Result<(String, String, u32)> {
+    Shape::of(config, image).map(|shape| (shape.boot_mode, shape.architecture, shape.volume_size))
 }

@@ -24,7 +24,7 @@ mod tags;
 mod undo;
 mod upload;
 
-pub use aws::Aws;
+pub use aws::{Aws, shape};
 pub use config::{Config, Route};
 pub use import::Imported;
 pub use register::Registered;

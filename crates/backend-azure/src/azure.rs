@@ -100,6 +100,7 @@ impl Backend for Azure {
         let shape = Shape::of(&self.config, image)?;
         Ok(RunKey::new([
             ("cloud", "azure".to_owned()),
+            ("endpoint", self.config.resource_manager().to_owned()),
             ("digest", image.content()?.digest().to_string()),
             ("definition", self.names.definition().to_lowercase()),
             ("version", self.spec.version.clone().unwrap_or_default()),
@@ -130,4 +131,12 @@ impl Backend for Azure {
     async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {
         undo::undo(self, cx, undo).await
     }
+}
+
+/// Generation, architecture and disk size in bytes that an image has on Azure under a configuration.
+///
+/// # Errors
+/// Why Azure would not take it.
+pub fn shape(config: &Config, image: &Image) -> Result<(String, String, u64)> {
+    Shape::of(config, image).map(|shape| (shape.generation, shape.architecture, shape.disk_size))
 }

@@ -24,7 +24,7 @@ mod tags;
 mod undo;
 mod upload;
 
-pub use azure::Azure;
+pub use azure::{Azure, shape};
 pub use config::{Cloud, Config, CredentialSource, Endpoints};
 pub use import::Imported;
 pub use register::Registered;

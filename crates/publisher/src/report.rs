@@ -110,6 +110,23 @@ pub struct TargetReport {
     pub error: Option<ErrorReport>,
 }
 
+impl TargetReport {
+    /// A cloud that could not even be begun with.
+    #[must_use]
+    pub fn failed(cloud: CloudName, error: &Error) -> Self {
+        Self {
+            cloud,
+            run: String::new(),
+            status: Status::Failed,
+            resources: BTreeMap::new(),
+            regions: Vec::new(),
+            transfer: TransferReport::default(),
+            plan: Vec::new(),
+            error: Some(error.into()),
+        }
+    }
+}
+
 /// What became of one region.
 #[derive(Clone, Debug, Serialize)]
 pub struct RegionReport {

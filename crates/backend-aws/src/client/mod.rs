@@ -73,6 +73,11 @@ impl Clients {
         self.sdk.region().map(|region| region.as_ref().to_owned())
     }
 
+    /// Where all services are, if that is not AWS.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.sdk.endpoint_url()
+    }
+
     /// Whether there is a credential at all.
     ///
     /// # Errors

@@ -1,0 +1,26 @@
+//! One file for each command.
+
+mod demo;
+mod inspect;
+mod publish;
+mod sandbox;
+
+use crate::{
+    args::{Args, Command},
+    backends::{AWS, AZURE},
+    exit::Exit,
+    failure,
+};
+
+/// Runs a command. A failure is shown before this returns.
+pub async fn run(args: Args) -> Exit {
+    let done = match &args.command {
+        Command::Azure(args) => publish::publish(args, &[AZURE]).await,
+        Command::Aws(args) => publish::publish(args, &[AWS]).await,
+        Command::All(args) => publish::publish(args, &[AZURE, AWS]).await,
+        Command::Demo(args) => demo::demo(args).await,
+        Command::Inspect(args) => inspect::inspect(args).await,
+        Command::Sandbox(args) => sandbox::sandbox(args).await,
+    };
+    done.unwrap_or_else(|error| failure::show(&error))
+}

@@ -1,0 +1,122 @@
+use std::{path::PathBuf, sync::Arc};
+
+use futures::future::join_all;
+use publisher::{
+    CloudName, Error, ImageReport, ImageSpec, Kind, Mode, Report, Result, Runtime, TargetReport, Variables,
+};
+use sandbox::{Pace, Sandbox};
+use tempfile::TempDir;
+use vhd::Image;
+
+use crate::{
+    args::{Format, Publish},
+    backends::{self, AWS, AZURE},
+    exit::Exit,
+    image, interrupt, render,
+    settings::Settings,
+};
+
+pub async fn publish(args: &Publish, clouds: &[CloudName]) -> Result<Exit> {
+    let mut settings = Settings::resolve(args)?;
+    regions(args, clouds, &mut settings)?;
+    // The image first: no cloud is asked anything for a file that is none.
+    let image = image::open(settings.image.as_deref())?;
+    let mode = if args.plan { Mode::Plan } else { Mode::Publish };
+    if args.sandbox {
+        let stage = Rehearsal::start().await?;
+        let variables = stage.point_at(&mut settings);
+        return run(clouds, &settings, &variables, Some(stage.state_dir()), &image, mode, args.format).await;
+    }
+    let state_dir = settings.state_dir();
+    run(clouds, &settings, &Variables::of_process(), state_dir, &image, mode, args.format).await
+}
+
+/// Gives each cloud its own of the regions on the command line.
+fn regions(args: &Publish, clouds: &[CloudName], settings: &mut Settings) -> Result<()> {
+    if let [cloud] = clouds {
+        let mine = |other: CloudName| if *cloud == other { args.regions.clone() } else { Vec::new() };
+        settings.set_regions(mine(AZURE), mine(AWS));
+        return Ok(());
+    }
+    let (aws, azure) = args.regions.iter().cloned().partition(|name| backends::cloud_of_region(name) == AWS);
+    settings.set_regions(azure, aws);
+    Ok(())
+}
+
+/// Publishes to all clouds at the same time; one that fails stops no other.
+pub async fn run(
+    clouds: &[CloudName],
+    settings: &Settings,
+    variables: &Variables,
+    state_dir: Option<PathBuf>,
+    image: &Arc<Image>,
+    mode: Mode,
+    format: Format,
+) -> Result<Exit> {
+    let spec = settings.image_spec(&image.path());
+    let image_report = read(image).await?;
+    let runtime = Runtime::new(render::reporter(), state_dir);
+    interrupt::watch(runtime.cancel.clone());
+    let one = async |cloud: &CloudName| one(*cloud, settings, &spec, variables, &runtime, image, mode).await;
+    let targets = join_all(clouds.iter().map(one)).await;
+    drop(runtime);
+    let report = Report::new(image_report, targets);
+    render::report::show(&report, format);
+    Ok(Exit::of(&report.targets))
+}
+
+async fn one(
+    cloud: CloudName,
+    settings: &Settings,
+    spec: &ImageSpec,
+    variables: &Variables,
+    runtime: &Runtime,
+    image: &Arc<Image>,
+    mode: Mode,
+) -> TargetReport {
+    match backends::target(cloud, settings, spec.clone(), variables).await {
+        Ok(target) => target.publish(runtime, image, mode).await,
+        Err(error) => TargetReport::failed(cloud, &error),
+    }
+}
+
+/// Reads the image's data once, on threads of its own; everything later goes by what was found.
+pub async fn read(image: &Arc<Image>) -> Result<ImageReport> {
+    let image = image.clone();
+    let read = tokio::task::spawn_blocking(move || ImageReport::of(&image)).await;
+    read.map_err(|error| Error::new(Kind::Local, "reading the image failed").caused_by(error))?
+}
+
+/// A sandbox in this process, for a demo or a rehearsal.
+pub struct Rehearsal {
+    sandbox: Sandbox,
+    dir: TempDir,
+}
+
+impl Rehearsal {
+    pub async fn start() -> Result<Self> {
+        let dir = TempDir::new().map_err(|e| Error::new(Kind::Local, "cannot make a temporary folder").caused_by(e))?;
+        let settings = sandbox::Settings { pace: Pace::live(), ..sandbox::Settings::new(dir.path().join("sandbox")) };
+        let sandbox = Sandbox::start(settings).await;
+        let sandbox = sandbox.map_err(|e| Error::new(Kind::Local, "the sandbox cannot be started").caused_by(e))?;
+        Ok(Self { sandbox, dir })
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// Points the settings at the sandbox, and gives the variables that hold its credentials.
+    pub fn point_at(&self, settings: &mut Settings) -> Variables {
+        let url = Some(self.sandbox.url());
+        settings.ca_file = Some(self.sandbox.ca_file().to_owned());
+        settings.azure.subscription = None;
+        settings.azure.credential = None;
+        settings.azure.endpoints =
+            Some(backend_azure::Endpoints { resource_manager: url.clone(), authority: url.clone() });
+        settings.aws.profile = None;
+        settings.aws.endpoint_url = url;
+        settings.aws.regions.get_or_insert_with(|| publisher::Names::parse("us-east-1"));
+        self.sandbox.environment().iter().collect()
+    }
+}

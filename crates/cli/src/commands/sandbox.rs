@@ -1,0 +1,47 @@
+use std::{io::Write, path::Path};
+
+use publisher::{Error, Kind, Result};
+use sandbox::{Pace, Settings};
+use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{args::Sandbox, exit::Exit, render::message};
+
+pub async fn sandbox(args: &Sandbox) -> Result<Exit> {
+    let local = |what: String| move |error: std::io::Error| Error::new(Kind::Local, what).caused_by(error);
+    let temporary = match &args.state_dir {
+        Some(_) => None,
+        None => Some(TempDir::new().map_err(local("cannot make a temporary folder".into()))?),
+    };
+    let dir = args.state_dir.as_deref().or(temporary.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
+    let settings = Settings {
+        listen: args.listen,
+        state_dir: dir.to_owned(),
+        pace: if args.instant { Pace::instant() } else { Pace::live() },
+    };
+    let sandbox = sandbox::Sandbox::start(settings).await;
+    let sandbox = sandbox.map_err(|error| Error::new(Kind::Local, "the sandbox cannot be started").caused_by(error))?;
+    let environment = sandbox.environment().to_shell();
+    match &args.env_file {
+        // Whoever waits for the file finds it whole.
+        Some(path) => {
+            let partial = path.with_extension("partial");
+            std::fs::write(&partial, environment)
+                .and_then(|()| std::fs::rename(&partial, path))
+                .map_err(local(format!("cannot write {}", path.display())))?;
+            message::line(&format!("the sandbox listens on {}; source {}", sandbox.url(), path.display()));
+        }
+        None => {
+            std::io::stdout()
+                .write_all(environment.as_bytes())
+                .map_err(local("cannot write the environment".into()))?;
+            message::line(&format!("the sandbox listens on {}", sandbox.url()));
+        }
+    }
+    let mut terminate = signal(SignalKind::terminate()).map_err(local("cannot watch for signals".into()))?;
+    tokio::select! {
+        () = sandbox.wait() => Err(Error::new(Kind::Local, "the sandbox ended by itself")),
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
+        _ = terminate.recv() => Ok(Exit::Done),
+    }
+}

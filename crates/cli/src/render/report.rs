@@ -1,0 +1,95 @@
+//! The report at the end, on standard output.
+
+use std::io::Write;
+
+use publisher::{ErrorReport, Report, Status, TargetReport};
+
+use super::{message, sizes::bytes};
+use crate::args::Format;
+
+pub fn show(report: &Report, format: Format) {
+    let text = match format {
+        Format::Human => human(report),
+        Format::Json => serde_json::to_string_pretty(report).map(|text| text + "\n").unwrap_or_default(),
+    };
+    // Whoever reads may have gone; the exit code tells all the same.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    for target in &report.targets {
+        show_errors(target);
+    }
+}
+
+fn show_errors(target: &TargetReport) {
+    let mut errors: Vec<(String, &ErrorReport)> = Vec::new();
+    errors.extend(target.error.iter().map(|error| (target.cloud.to_string(), error)));
+    for region in &target.regions {
+        errors.extend(region.error.iter().map(|error| (format!("{} {}", target.cloud, region.region), error)));
+    }
+    for (place, error) in errors {
+        message::error(&format!("{place}: {}", error.message), &error.causes, error.hint.as_deref());
+    }
+}
+
+/// The report for people.
+pub fn human(report: &Report) -> String {
+    let mut text = String::new();
+    for target in &report.targets {
+        for step in &target.plan {
+            text += &format!("{:5}  {step}\n", target.cloud);
+        }
+        if target.status == Status::Planned && target.plan.is_empty() {
+            text += &format!("{:5}  nothing is to be done\n", target.cloud);
+        }
+    }
+    let mut rows = Vec::new();
+    for target in &report.targets {
+        for (kind, id) in &target.resources {
+            // The regions below name the version or the AMI; this is what else there is.
+            if target.regions.iter().all(|region| region.id.as_ref() != Some(id)) {
+                rows.push([target.cloud.to_string(), String::new(), kind.replace('_', " "), id.clone()]);
+            }
+        }
+        for region in &target.regions {
+            let id = region.id.clone().unwrap_or_default();
+            rows.push([target.cloud.to_string(), region.region.clone(), region.status.to_owned(), id]);
+        }
+    }
+    if !rows.is_empty() {
+        text += &table(["CLOUD", "REGION", "STATUS", "ID"].map(str::to_owned), rows);
+    }
+    for target in &report.targets {
+        text += &format!("{}\n", summary(target));
+    }
+    text
+}
+
+fn summary(target: &TargetReport) -> String {
+    let status = match target.status {
+        Status::Planned => "planned; nothing was changed",
+        Status::Published => "published",
+        Status::Unchanged => "unchanged: it was all there",
+        Status::Partial => "published in part",
+        Status::Failed => "failed",
+        Status::Interrupted => "interrupted",
+    };
+    let sent = &target.transfer;
+    if sent.requests == 0 {
+        return format!("{}: {status}", target.cloud);
+    }
+    let (bytes_sent, skipped) = (bytes(sent.bytes_sent), bytes(sent.bytes_skipped));
+    format!("{}: {status}; {bytes_sent} sent, {skipped} of zeros not sent, in {:.1} s", target.cloud, sent.seconds)
+}
+
+/// Columns as wide as what is in them.
+fn table(head: [String; 4], rows: Vec<[String; 4]>) -> String {
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    let line = |row: &[String; 4]| {
+        format!("{:a$}  {:b$}  {:c$}  {}", row[0], row[1], row[2], row[3], a = widths[0], b = widths[1], c = widths[2])
+            .trim_end()
+            .to_owned()
+            + "\n"
+    };
+    rows.iter().map(line).collect()
+}

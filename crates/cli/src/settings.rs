@@ -1,0 +1,159 @@
+//! Settings, from the weakest source to the strongest: defaults, the user's file, the project's `publish.toml` (its
+//! `default` profile, then the chosen one), `PUBLISH_…` variables, flags.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Figment, Profile,
+    providers::{Env, Format, Toml},
+};
+use publisher::{Error, ImageSpec, Kind, Names, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::args::{Publish, Route};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The image: a path, or a pattern that matches one file.
+    pub image: Option<String>,
+    /// What the image is called; the file's name if it is left out.
+    pub name: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// A sentence about it.
+    pub description: Option<String>,
+    /// Tags for everything that is made.
+    pub tags: BTreeMap<String, String>,
+    /// Certificate authorities to trust in addition to the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Where journals are kept.
+    pub state_dir: Option<PathBuf>,
+    /// Azure.
+    pub azure: backend_azure::Config,
+    /// AWS.
+    pub aws: backend_aws::Config,
+}
+
+/// The file that is looked for here and in the folders above.
+const FILE: &str = "publish.toml";
+
+/// Variables with our prefix that are no settings, as figment has them.
+const NO_SETTINGS: [&str; 5] = ["profile", "config", "log", "sandbox_url", "sandbox"];
+
+impl Settings {
+    /// The settings for a command line.
+    ///
+    /// # Errors
+    /// [`Kind::Config`], naming the file or variable and the field.
+    pub fn resolve(args: &Publish) -> Result<Self> {
+        let mut settings = Self::read(args.config.as_deref(), args.profile.as_deref())?;
+        settings.overlay(args);
+        Ok(settings)
+    }
+
+    fn read(config: Option<&Path>, profile: Option<&str>) -> Result<Self> {
+        if let Some(path) = config.filter(|path| !path.is_file()) {
+            return Err(Error::new(Kind::Config, format!("there is no configuration file {}", path.display())));
+        }
+        let project = config.map_or_else(|| Toml::file(FILE), Toml::file_exact);
+        let mut figment = Figment::new();
+        if let Some(user) = user_file() {
+            figment = figment.merge(Toml::file_exact(user).nested());
+        }
+        figment = figment.merge(project.nested());
+        if let Some(profile) = profile {
+            check_profile(&figment, profile)?;
+            figment = figment.select(profile);
+        }
+        // Global: above whatever profile is chosen.
+        let variables = Env::prefixed("PUBLISH_").ignore(&NO_SETTINGS).split("__").global();
+        figment.merge(variables).extract().map_err(|error| unreadable(&error))
+    }
+
+    /// Flags win over everything.
+    fn overlay(&mut self, args: &Publish) {
+        fn set<T: Clone>(setting: &mut Option<T>, flag: &Option<T>) {
+            if flag.is_some() {
+                setting.clone_from(flag);
+            }
+        }
+        set(&mut self.image, &args.image);
+        set(&mut self.name, &args.name);
+        set(&mut self.version, &args.version);
+        set(&mut self.state_dir, &args.state_dir);
+        set(&mut self.azure.resource_group, &args.resource_group);
+        set(&mut self.azure.gallery, &args.gallery);
+        set(&mut self.aws.bucket, &args.bucket);
+        let route = args.route.map(|route| match route {
+            Route::S3 => backend_aws::Route::S3,
+            Route::Ebs => backend_aws::Route::Ebs,
+        });
+        set(&mut self.aws.route, &route);
+    }
+
+    /// Puts regions from the command line in the place of those of a cloud.
+    pub fn set_regions(&mut self, azure: Vec<String>, aws: Vec<String>) {
+        if !azure.is_empty() {
+            // The first one is the home region; one that a file names is not among those asked for.
+            self.azure.location = None;
+            self.azure.regions = Some(Names(azure));
+        }
+        if !aws.is_empty() {
+            self.aws.regions = Some(Names(aws));
+        }
+    }
+
+    /// What is said of the image for both clouds.
+    pub fn image_spec(&self, image: &Path) -> ImageSpec {
+        let by_file = || image.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        ImageSpec {
+            name: self.name.clone().or_else(by_file).unwrap_or_else(|| "image".to_owned()),
+            version: self.version.clone(),
+            description: self.description.clone(),
+            tags: self.tags.clone(),
+            ca_file: self.ca_file.clone(),
+        }
+    }
+
+    /// Where journals are kept: as set, or in the user's state folder (XDG Base Directory Specification).
+    pub fn state_dir(&self) -> Option<PathBuf> {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let by_user = || Some(variable("HOME")?.join(".local/state"));
+        self.state_dir.clone().or_else(|| Some(variable("XDG_STATE_HOME").or_else(by_user)?.join("publish")))
+    }
+}
+
+fn user_file() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let dir = variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")))?;
+    Some(dir.join("publish").join(FILE))
+}
+
+fn check_profile(figment: &Figment, wanted: &str) -> Result<()> {
+    // A file that cannot be read says so, and not that it has no profiles.
+    figment.extract::<figment::value::Value>().map_err(|error| unreadable(&error))?;
+    let known: Vec<_> =
+        figment.profiles().filter(|profile| *profile != Profile::Global).map(ToString::to_string).collect();
+    if known.iter().any(|profile| profile.eq_ignore_ascii_case(wanted)) {
+        return Ok(());
+    }
+    let error = Error::new(Kind::Config, format!("there is no profile \"{wanted}\""));
+    Err(if known.is_empty() {
+        error.with_hint(format!("no {FILE} was found here or in a folder above; --config names one"))
+    } else {
+        error.with_hint(format!("{FILE} has {}", known.join(", ")))
+    })
+}
+
+fn unreadable(error: &figment::Error) -> Error {
+    let source = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()).map(ToString::to_string);
+    let place = source.or_else(|| error.metadata.as_ref().map(|metadata| metadata.name.to_string()));
+    let field = if error.path.is_empty() { String::new() } else { format!("{}: ", error.path.join(".")) };
+    let place = place.unwrap_or_else(|| "the configuration".to_owned());
+    Error::new(Kind::Config, format!("{place}: {field}{}", error.kind))
+}
