@@ -1,0 +1,11 @@
+//! The program as people run it, against a sandbox in a process of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking, and says what it skips")]
+
+mod bad_input;
+mod configuration;
+mod demo;
+mod disks;
+mod memory;
+mod publish_all;
+mod stage;

@@ -1,0 +1,124 @@
+//! The main job: one disk in three formats, to both clouds, by both routes, compared by `qemu-img`.
+
+use std::{fs, path::Path, process::Command};
+
+use serde_json::Value;
+
+use crate::{
+    disks::{self, have},
+    stage::{Stage, text},
+};
+
+const REGIONS: &str = "westus2,West Europe,us-east-1,eu-west-1";
+
+/// `content` of every image that is registered anywhere.
+fn contents(audit: &Value) -> Vec<String> {
+    let azure = ["images", "image_versions"].into_iter().flat_map(|kind| audit["azure"][kind].as_array().unwrap().clone());
+    let aws = audit["aws"].as_object().unwrap().values().flat_map(|region| region["images"].as_array().unwrap().clone());
+    azure.chain(aws).map(|image| image["content"].as_str().unwrap().to_owned()).collect()
+}
+
+fn identical(a: &Path, a_format: &str, b: &Path) -> String {
+    let b_format = if fs::metadata(b).unwrap().len() % (1 << 20) == 512 { "vpc" } else { "raw" };
+    let output = Command::new("qemu-img").args(["compare", "-f", a_format, "-F", b_format, text(a), text(b)]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", b.display());
+    said
+}
+
+#[test]
+fn raw_fixed_and_dynamic_arrive_as_they_are_on_both_clouds_by_both_routes() {
+    if !["qemu-img", "mke2fs"].into_iter().all(have) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let raw = disks::real_disk(folder.path());
+    for (name, qemu_format, options) in [
+        ("raw", "raw", None),
+        ("fixed", "vpc", Some("subformat=fixed,force_size=on")),
+        ("fixed-rounded", "vpc", Some("subformat=fixed")),
+        ("dynamic", "vpc", Some("subformat=dynamic")),
+    ] {
+        let image = folder.path().join(format!("{name}.img"));
+        match options {
+            None => fs::rename(&raw, &image).unwrap(),
+            Some(options) => {
+                let source = folder.path().join("raw.img");
+                disks::run("qemu-img", &["convert", "-f", "raw", "-O", "vpc", "-o", options, text(&source), text(&image)]);
+            }
+        }
+        for bucket in [&[][..], &["--bucket", "publish-sandbox"]] {
+            let stage = Stage::new();
+            let args = [&["all", "--regions", REGIONS, text(&image)][..], bucket].concat();
+            let (code, report) = stage.report(&args);
+            assert_eq!(code, 0, "{name} {bucket:?}: {report:#}");
+            let regions: Vec<_> = report["targets"].as_array().unwrap().iter().flat_map(|t| t["regions"].as_array().unwrap()).collect();
+            assert_eq!(regions.len(), 4, "{name}");
+            assert!(regions.iter().all(|region| region["status"] == "available"), "{name}: {regions:?}");
+
+            let audit = stage.audit();
+            let contents = contents(&audit);
+            assert_eq!(contents.len(), 4, "a managed image, a version, two AMIs");
+            let mut compared = Vec::new();
+            for content in contents {
+                // One file of content serves several images; each is looked at once a region and cloud.
+                let arrived = folder.path().join("arrived");
+                stage.download(&content, &arrived);
+                let said = identical(&image, qemu_format, &arrived);
+                compared.push(said.contains("Images are identical"));
+            }
+            assert_eq!(compared, [true; 4], "{name}");
+            for operation in ["PutPage", "ebs:PutSnapshotBlock"] {
+                if let Some(traffic) = audit["traffic"].get(operation) {
+                    assert_eq!(traffic["zero_bodies"], 0, "{name}: {operation}");
+                }
+            }
+            assert_eq!(audit["azure"]["disks"], Value::Array(vec![]), "{name}");
+            assert_eq!(audit["azure"]["open_sas"], Value::Array(vec![]), "{name}");
+            assert_eq!(audit["aws"]["us-east-1"]["s3_objects"], Value::Array(vec![]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn no_block_of_the_vhd_that_goes_to_s3_is_zeros() {
+    let stage = Stage::new();
+    let image = stage.path("demo.raw");
+    disks::run(crate::stage::PUBLISH, &["demo", "--write-image", text(&image)]);
+    let (code, report) = stage.report(&["aws", "--regions", "us-east-1", "--bucket", "publish-sandbox", text(&image)]);
+    assert_eq!(code, 0, "{report:#}");
+    // 52 MiB of data lie in that many blocks of 2 MiB, none of which is empty; 2 GiB would be a thousand.
+    let sent = report["targets"][0]["transfer"]["bytes_sent"].as_u64().unwrap();
+    assert!(sent < 120 << 20, "{sent}");
+    assert_eq!(stage.audit()["traffic"]["s3:UploadPart"]["zero_bodies"], 0);
+}
+
+#[test]
+fn one_cloud_failing_does_not_stop_the_other() {
+    let stage = Stage::new();
+    let image = stage.path("demo.raw");
+    disks::run(crate::stage::PUBLISH, &["demo", "--write-image", text(&image)]);
+    stage.post("/_sandbox/faults", r#"{"operation": "PutImage", "kind": "deny"}"#);
+    let (code, report) = stage.report(&["all", "--regions", REGIONS, text(&image)]);
+    assert_eq!(code, 3, "{report:#}");
+    let status = |cloud: &str| {
+        let targets = report["targets"].as_array().unwrap();
+        targets.iter().find(|target| target["cloud"] == cloud).unwrap()["status"].clone()
+    };
+    assert_eq!((status("azure"), status("aws")), ("failed".into(), "published".into()));
+    assert_eq!(stage.audit()["azure"]["disks"], Value::Array(vec![]), "nothing half-done stays");
+}
+
+#[test]
+fn a_second_run_is_unchanged() {
+    let stage = Stage::new();
+    let image = stage.path("demo.raw");
+    disks::run(crate::stage::PUBLISH, &["demo", "--write-image", text(&image)]);
+    let args = ["all", "--regions", REGIONS, text(&image)];
+    assert_eq!(stage.report(&args).0, 0);
+    let before = stage.mutations();
+    let (code, report) = stage.report(&args);
+    assert_eq!(code, 0);
+    assert!(report["targets"].as_array().unwrap().iter().all(|target| target["status"] == "unchanged"), "{report:#}");
+    assert_eq!(stage.mutations(), before);
+}

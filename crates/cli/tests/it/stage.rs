@@ -1,0 +1,144 @@
+//! A sandbox process, and the program with that sandbox's environment and no other.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program under test.
+pub const PUBLISH: &str = env!("CARGO_BIN_EXE_publish");
+
+/// A sandbox process; it ends with this.
+pub struct Stage {
+    pub dir: TempDir,
+    server: Child,
+    environment: BTreeMap<String, String>,
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let env_file = dir.path().join("env");
+        let mut server = Command::new(PUBLISH)
+            .args(["sandbox", "--instant", "--listen", "127.0.0.1:0"])
+            .arg("--state-dir")
+            .arg(dir.path().join("sandbox"))
+            .arg("--env-file")
+            .arg(&env_file)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It says where it listens when the file is written; until then there is nothing to read.
+        let mut said = String::new();
+        BufReader::new(server.stderr.take().unwrap()).read_line(&mut said).unwrap();
+        assert!(said.contains("the sandbox listens on"), "{said}");
+        // What a shell makes of the file is what users get.
+        let sourced = Command::new("sh")
+            .args(["-c", ". \"$0\" && env -0"])
+            .arg(&env_file)
+            .env_clear()
+            .output()
+            .unwrap();
+        let environment = String::from_utf8(sourced.stdout).unwrap();
+        let environment = environment.split('\0').filter_map(|line| line.split_once('='));
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { dir, server, environment }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The program with the sandbox's environment, in a folder of its own.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let work = self.path("work");
+        fs::create_dir_all(&work).unwrap();
+        let mut command = Command::new(PUBLISH);
+        command.args(args).env_clear().envs(&self.environment).env("HOME", self.path("home")).current_dir(work);
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs with `--format json`, and gives exit code and report.
+    pub fn report(&self, args: &[&str]) -> (i32, Value) {
+        let output = self.run(&[args, &["--format", "json"]].concat());
+        let report = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.code().unwrap(), report)
+    }
+
+    /// What the sandbox's audit answers.
+    pub fn audit(&self) -> Value {
+        serde_json::from_slice(&self.get("/_sandbox/state")).unwrap()
+    }
+
+    /// Asks the sandbox, as anyone could.
+    pub fn get(&self, path: &str) -> Vec<u8> {
+        self.ask(async |client, origin| client.get(origin + path).send().await.unwrap().bytes().await.unwrap().to_vec())
+    }
+
+    pub fn post(&self, path: &str, body: &str) {
+        let body = body.to_owned();
+        let status = self.ask(async |client, origin| client.post(origin + path).body(body).send().await.unwrap().status());
+        assert!(status.is_success(), "{status}");
+    }
+
+    fn ask<T>(&self, act: impl AsyncFnOnce(reqwest::Client, String) -> T) -> T {
+        let pem = fs::read(&self.environment["PUBLISH_CA_FILE"]).unwrap();
+        let ca = reqwest::Certificate::from_pem_bundle(&pem).unwrap();
+        let client = reqwest::Client::builder().tls_certs_only(ca).no_proxy().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(act(client, self.environment["PUBLISH_SANDBOX_URL"].clone()))
+    }
+
+    pub fn mutations(&self) -> u64 {
+        self.audit()["mutations"].as_u64().unwrap()
+    }
+
+    /// Downloads a disk from the sandbox into a sparse file.
+    pub fn download(&self, content: &str, to: &Path) {
+        let file = fs::File::create(to).unwrap();
+        self.ask(async |client, origin| {
+            let (mut at, mut total) = (0, u64::MAX);
+            while at < total {
+                let range = format!("bytes={at}-{}", at + (64 << 20) - 1);
+                let response = client.get(format!("{origin}{content}")).header("range", range).send().await.unwrap();
+                assert!(response.status().is_success(), "{}", response.status());
+                let of = response.headers()["content-range"].to_str().unwrap().rsplit('/').next().unwrap().to_owned();
+                total = of.parse().unwrap();
+                file.set_len(total).unwrap();
+                let bytes = response.bytes().await.unwrap();
+                for (index, page) in bytes.chunks(4096).enumerate().filter(|(_, page)| page.iter().any(|byte| *byte != 0)) {
+                    file.write_all_at(page, at + index as u64 * 4096).unwrap();
+                }
+                at += bytes.len() as u64;
+            }
+        });
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to end.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

@@ -1,0 +1,62 @@
+# What people type. `just --list` says what there is.
+
+publish := "cargo run --quiet -p publish --"
+# The image that the recipes publish in place of the one their profile names.
+image := env("PUBLISH_IMAGE", "")
+
+# Build the program
+build:
+    cargo build -p publish
+
+# Build the image of PROFILE with Nix, as result/
+build-image PROFILE:
+    nix --extra-experimental-features 'nix-command flakes' build --print-build-logs '.#{{ PROFILE }}'
+
+# Publish the image of PROFILE to AWS
+publish-ami PROFILE *FLAGS: (_image PROFILE)
+    {{ publish }} aws --profile '{{ PROFILE }}' {{ FLAGS }} "$(cat target/image)"
+
+# Publish the image of PROFILE to Azure
+publish-azure PROFILE *FLAGS: (_image PROFILE)
+    {{ publish }} azure --profile '{{ PROFILE }}' {{ FLAGS }} "$(cat target/image)"
+
+# Publish the image of PROFILE to both clouds
+publish-all PROFILE *FLAGS: (_image PROFILE)
+    {{ publish }} all --profile '{{ PROFILE }}' {{ FLAGS }} "$(cat target/image)"
+
+# Publish a disk that it makes to both clouds, on the embedded sandbox
+demo:
+    cargo run -p publish -- demo
+
+# The tests
+test *FLAGS:
+    cargo test --workspace {{ FLAGS }}
+
+# What has to pass before anything lands
+ci:
+    bash .ci/run
+
+# Format everything
+fmt:
+    cargo fmt --all
+
+# Finds the image of a profile, and leaves its path in target/image: the one that is given, the one that Nix builds, or,
+# where a rehearsal on the sandbox has neither, the demo's disk.
+_image PROFILE:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mkdir -p target
+    if [ -n '{{ image }}' ]; then
+        echo '{{ image }}' > target/image
+    elif command -v nix > /dev/null; then
+        just build-image '{{ PROFILE }}'
+        echo 'result/*.vhd' > target/image
+    elif [ -n "${PUBLISH_SANDBOX_URL:-}" ]; then
+        echo 'there is no nix on this machine: the demo disk stands in for the image of {{ PROFILE }}' >&2
+        {{ publish }} demo --write-image target/stand-in.raw
+        echo target/stand-in.raw > target/image
+    else
+        echo 'error: there is no nix on this machine to build the image of {{ PROFILE }} with' >&2
+        echo 'hint: name one that is built: PUBLISH_IMAGE=disk.vhd just publish-ami {{ PROFILE }}' >&2
+        exit 2
+    fi

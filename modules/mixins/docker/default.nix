@@ -1,0 +1,7 @@
+# Containers.
+{
+  virtualisation.docker = {
+    enable = true;
+    autoPrune.enable = true;
+  };
+}
