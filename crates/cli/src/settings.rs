@@ -131,7 +131,7 @@ impl Settings {
 fn user_file() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let dir = variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")))?;
-    Some(dir.join("publish").join(FILE))
+    Some(dir.join("publish").join(FILE)).filter(|path| path.is_file())
 }
 
 fn check_profile(figment: &Figment, wanted: &str) -> Result<()> {
@@ -155,5 +155,5 @@ fn unreadable(error: &figment::Error) -> Error {
     let place = source.or_else(|| error.metadata.as_ref().map(|metadata| metadata.name.to_string()));
     let field = if error.path.is_empty() { String::new() } else { format!("{}: ", error.path.join(".")) };
     let place = place.unwrap_or_else(|| "the configuration".to_owned());
-    Error::new(Kind::Config, format!("{place}: {field}{}", error.kind))
+    Error::new(Kind::Config, format!("{place}: {field}{}", error.kind.to_string().trim_end()))
 }

@@ -13,8 +13,9 @@ use crate::{
     transfer::Totals,
 };
 
-/// Memory that all transfers of a process together may hold in buffers, in KiB.
-pub(crate) const BUFFER_KIB: usize = 96 << 10;
+/// Memory that all transfers of a process together may hold in buffers, in KiB. The HTTP clients copy a body once more to
+/// encrypt it and the allocator keeps some of what is freed, so a process peaks at about three times this.
+pub(crate) const BUFFER_KIB: usize = 48 << 10;
 
 /// What all runs of a process share.
 #[derive(Clone, Debug)]

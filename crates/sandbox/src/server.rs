@@ -96,6 +96,8 @@ pub(crate) struct Count {
     pub zero_bodies: u64,
     /// Pages of 4 KiB of zeros in image data.
     pub zero_pages: u64,
+    /// Blocks of an imported dynamic VHD that are stored and hold nothing but zeros.
+    pub zero_blocks: u64,
 }
 
 impl Traffic {
@@ -110,6 +112,12 @@ impl Traffic {
             count.zero_pages +=
                 body.as_chunks::<4096>().0.iter().filter(|page| vhd::zero::is_zero(*page)).count() as u64;
         }
+    }
+
+    /// Counts stored blocks of zeros in what `operation` was given.
+    pub fn note_zero_blocks(&self, operation: &str, blocks: u64) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.entry(operation.to_owned()).or_default().zero_blocks += blocks;
     }
 
     pub fn snapshot(&self) -> BTreeMap<String, Count> {

@@ -50,7 +50,9 @@ fn files_that_are_no_image() {
     vhd("differencing.vhd", &differencing);
 
     let mut said = String::new();
-    for name in ["truncated.vhd", "trailing.vhd", "disk.qcow2", "empty.vhd", "folder.vhd", "differencing.vhd", "absent.vhd"] {
+    for name in
+        ["truncated.vhd", "trailing.vhd", "disk.qcow2", "empty.vhd", "folder.vhd", "differencing.vhd", "absent.vhd"]
+    {
         said += &format!("{name}\n{}\n", refused(&stage, text(&path(name))));
     }
     insta::assert_snapshot!(said);
@@ -62,8 +64,14 @@ fn a_region_that_does_not_exist() {
     let image = stage.path("demo.raw");
     disks::run(PUBLISH, &["demo", "--write-image", text(&image)]);
     for (args, error) in [
-        (["azure", "--regions", "westus2,westus9"], "error: azure: Azure has no region \"westus9\"\n\nhint: did you mean westus, westus2, westus3?\n"),
-        (["aws", "--regions", "us-east-1,us-east-9"], "error: aws: AWS has no region \"us-east-9\"\n\nhint: did you mean us-east-1, us-east-2, us-west-1, us-west-2?\n"),
+        (
+            ["azure", "--regions", "westus2,westus9"],
+            "error: azure: Azure has no region \"westus9\"\n\nhint: did you mean westus, westus2, westus3?\n",
+        ),
+        (
+            ["aws", "--regions", "us-east-1,us-east-9"],
+            "error: aws: AWS has no region \"us-east-9\"\n\nhint: did you mean us-east-1, us-east-2, us-west-1, us-west-2?\n",
+        ),
     ] {
         let output = stage.run(&[&args[..], &[text(&image)]].concat());
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
@@ -100,7 +108,10 @@ fn settings_that_are_missing() {
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
         stderr(&output)
     };
-    assert!(without("azure", &["AZURE_SUBSCRIPTION_ID", "PUBLISH_AZURE__SUBSCRIPTION"]).contains("azure.subscription is not set"));
+    assert!(
+        without("azure", &["AZURE_SUBSCRIPTION_ID", "PUBLISH_AZURE__SUBSCRIPTION"])
+            .contains("azure.subscription is not set")
+    );
     assert!(without("azure", &["AZURE_DEFAULTS_GROUP"]).contains("azure.resource_group is not set"));
     assert!(without("azure", &["AZURE_DEFAULTS_LOCATION"]).contains("no Azure region is given"));
     assert!(without("aws", &["AWS_REGION", "AWS_DEFAULT_REGION"]).contains("no AWS region is given"));

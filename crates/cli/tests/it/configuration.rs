@@ -46,7 +46,8 @@ fn a_profile_lies_over_the_default_and_flags_over_both() {
 fn variables_lie_over_the_file() {
     let stage = with_config(PROFILES);
     let mut command = stage.command(&["azure", "--format", "json"]);
-    let output = command.env("PUBLISH_AZURE__REGIONS", "westus2,eastus").env("PUBLISH_NAME", "by-variable").output().unwrap();
+    let output =
+        command.env("PUBLISH_AZURE__REGIONS", "westus2,eastus").env("PUBLISH_NAME", "by-variable").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let version = &stage.audit()["azure"]["image_versions"][0];
     assert_eq!(version["regions"], serde_json::json!(["westus2", "eastus"]));
@@ -99,7 +100,11 @@ fn a_pattern_has_to_match_one_file() {
 #[test]
 fn an_embedded_sandbox_serves_a_rehearsal() {
     let stage = with_config("");
-    let output = stage.command(&["all", "--sandbox", "--regions", "westus2,us-east-1", "demo.raw"]).env_clear().output().unwrap();
+    let output = stage
+        .command(&["all", "--sandbox", "--regions", "westus2,us-east-1", "demo.raw"])
+        .env_clear()
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(stage.mutations(), 0, "not this one");
 }

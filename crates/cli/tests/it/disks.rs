@@ -11,7 +11,8 @@ use crate::stage::text;
 
 /// Whether `program` is there. In CI it has to be.
 pub fn have(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok() || Command::new(program).arg("-V").output().is_ok();
+    let found =
+        Command::new(program).arg("--version").output().is_ok() || Command::new(program).arg("-V").output().is_ok();
     assert!(found || std::env::var_os("CI").is_none(), "{program} is needed in CI");
     if !found {
         eprintln!("SKIPPED: {program} is not installed");
@@ -40,12 +41,16 @@ pub fn real_disk(dir: &Path) -> PathBuf {
 
 /// A tree of a few hundred MiB of files of every size, as every machine with a compiler has one.
 fn source_tree() -> &'static str {
-    ["/usr/share", "/usr/lib/python3", "/usr/include"].into_iter().find(|tree| size_fits(tree)).unwrap_or("/usr/include")
+    ["/usr/share", "/usr/lib/python3", "/usr/include"]
+        .into_iter()
+        .find(|tree| size_fits(tree))
+        .unwrap_or("/usr/include")
 }
 
 fn size_fits(tree: &str) -> bool {
     let output = Command::new("du").args(["-sm", tree]).output().unwrap();
-    let mebibytes = String::from_utf8_lossy(&output.stdout).split_whitespace().next().and_then(|n| n.parse::<u64>().ok());
+    let mebibytes =
+        String::from_utf8_lossy(&output.stdout).split_whitespace().next().and_then(|n| n.parse::<u64>().ok());
     mebibytes.is_some_and(|mebibytes| (20..700).contains(&mebibytes))
 }
 

@@ -45,7 +45,13 @@ fn thirty_gibibytes_with_one_of_data_take_less_than_256_mebibytes() {
     let image = stage.path("large.raw");
     large_disk(&image);
     for route in [&[][..], &["--bucket", "publish-sandbox"]] {
-        let args = [&["all", "--regions", "westus2,us-east-1", "--name"][..], &[if route.is_empty() { "large-ebs" } else { "large-s3" }], &[text(&image)], route].concat();
+        let args = [
+            &["all", "--regions", "westus2,us-east-1", "--name"][..],
+            &[if route.is_empty() { "large-ebs" } else { "large-s3" }],
+            &[text(&image)],
+            route,
+        ]
+        .concat();
         let (ended_well, peak) = peak_of(stage.command(&args));
         assert!(ended_well, "{:?}", stage.run(&args));
         eprintln!("peak resident memory {route:?}: {} MiB", peak >> 10);
@@ -55,6 +61,7 @@ fn thirty_gibibytes_with_one_of_data_take_less_than_256_mebibytes() {
     for operation in ["PutPage", "ebs:PutSnapshotBlock", "s3:UploadPart"] {
         assert_eq!(traffic[operation]["zero_bodies"], 0, "{operation}");
     }
+    assert_eq!(traffic["ec2:ImportSnapshot"]["zero_blocks"], 0);
     // Two uploads of pages, 1 GiB each and two footers.
     assert_eq!(traffic["PutPage"]["bytes"], 2 * ((1_u64 << 30) + 512));
     assert_eq!(traffic["PutPage"]["zero_pages"], 0);

@@ -40,12 +40,8 @@ impl Stage {
         BufReader::new(server.stderr.take().unwrap()).read_line(&mut said).unwrap();
         assert!(said.contains("the sandbox listens on"), "{said}");
         // What a shell makes of the file is what users get.
-        let sourced = Command::new("sh")
-            .args(["-c", ". \"$0\" && env -0"])
-            .arg(&env_file)
-            .env_clear()
-            .output()
-            .unwrap();
+        let sourced =
+            Command::new("sh").args(["-c", ". \"$0\" && env -0"]).arg(&env_file).env_clear().output().unwrap();
         let environment = String::from_utf8(sourced.stdout).unwrap();
         let environment = environment.split('\0').filter_map(|line| line.split_once('='));
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -89,7 +85,8 @@ impl Stage {
 
     pub fn post(&self, path: &str, body: &str) {
         let body = body.to_owned();
-        let status = self.ask(async |client, origin| client.post(origin + path).body(body).send().await.unwrap().status());
+        let status =
+            self.ask(async |client, origin| client.post(origin + path).body(body).send().await.unwrap().status());
         assert!(status.is_success(), "{status}");
     }
 
@@ -118,7 +115,9 @@ impl Stage {
                 total = of.parse().unwrap();
                 file.set_len(total).unwrap();
                 let bytes = response.bytes().await.unwrap();
-                for (index, page) in bytes.chunks(4096).enumerate().filter(|(_, page)| page.iter().any(|byte| *byte != 0)) {
+                for (index, page) in
+                    bytes.chunks(4096).enumerate().filter(|(_, page)| page.iter().any(|byte| *byte != 0))
+                {
                     file.write_all_at(page, at + index as u64 * 4096).unwrap();
                 }
                 at += bytes.len() as u64;

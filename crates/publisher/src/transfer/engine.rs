@@ -126,3 +126,165 @@ async fn put<U: Durable, S: Sink>(cx: &Cx<U>, sink: &S, window: &Window, chunk: 
         cx.wait_to_retry(&what, attempt, error).await?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeMap,
+        sync::{
+            Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    use async_trait::async_trait;
+    use vhd::{FixedVhd, Image, Raw};
+
+    use super::*;
+    use crate::{CloudName, RunKey, Runtime, Silent, journal::Journal, transfer::Limits};
+
+    /// Keeps what it is sent; fails as told.
+    #[derive(Debug)]
+    struct Keep {
+        cut: Cut,
+        kept: Mutex<BTreeMap<u64, Bytes>>,
+        failures: Mutex<Vec<Kind>>,
+        at_once: AtomicUsize,
+        most_at_once: AtomicUsize,
+    }
+
+    impl Keep {
+        fn new(cut: Cut, failures: &[Kind]) -> Arc<Self> {
+            Arc::new(Self {
+                cut,
+                kept: Mutex::default(),
+                failures: Mutex::new(failures.to_vec()),
+                at_once: AtomicUsize::new(0),
+                most_at_once: AtomicUsize::new(0),
+            })
+        }
+
+        fn joined(&self, length: u64) -> Vec<u8> {
+            let mut disk = vec![0; length as usize];
+            for (offset, bytes) in self.kept.lock().unwrap().iter() {
+                let end = (*offset as usize + bytes.len()).min(disk.len());
+                disk[*offset as usize..end].copy_from_slice(&bytes[..end - *offset as usize]);
+            }
+            disk
+        }
+    }
+
+    #[async_trait]
+    impl Sink for Keep {
+        type Seal = usize;
+
+        fn cut(&self) -> Cut {
+            self.cut
+        }
+
+        fn limits(&self) -> Limits {
+            Limits { start: 4, most: 8 }
+        }
+
+        fn seal(&self, chunk: &Chunk) -> Result<usize> {
+            Ok(chunk.bytes.len())
+        }
+
+        async fn put(&self, chunk: &Chunk, seal: &usize) -> Result<()> {
+            let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most_at_once.fetch_max(now, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            self.at_once.fetch_sub(1, Ordering::SeqCst);
+            assert_eq!(*seal, chunk.bytes.len());
+            if let Some(kind) = self.failures.lock().unwrap().pop() {
+                return Err(Error::new(kind, "as told"));
+            }
+            let before = self.kept.lock().unwrap().insert(chunk.offset, chunk.bytes.clone());
+            assert_eq!(before, None, "nothing is sent twice");
+            Ok(())
+        }
+    }
+
+    fn cx() -> Cx<String> {
+        let runtime = Runtime::new(Arc::new(Silent), None);
+        Cx::new(CloudName("test"), RunKey::new([]), runtime, Journal::in_memory())
+    }
+
+    /// A disk of 9 MiB with data here and there, and pages of real zeros among it.
+    fn disk(dir: &std::path::Path) -> (Arc<Image>, Vec<u8>) {
+        let mut bytes = vec![0_u8; 9 << 20];
+        for (start, end) in [(0, 1), (5000, 200_000), (3 << 20, 6 << 20), ((9 << 20) - 1, 9 << 20)] {
+            bytes[start..end].fill(0xa5);
+        }
+        bytes[4 << 20..(4 << 20) + 300_000].fill(0);
+        let path = dir.join("disk.raw");
+        std::fs::write(&path, &bytes).unwrap();
+        (Arc::new(Image::open(path).unwrap()), bytes)
+    }
+
+    const CUTS: [Cut; 4] = [
+        Cut::Spans { longest: 1 << 20, page: 4096, bridge: 64 << 10 },
+        Cut::Blocks { size: 512 << 10, skip_zeros: true },
+        Cut::Blocks { size: 512 << 10, skip_zeros: false },
+        Cut::Parts { size: 700_001 },
+    ];
+
+    #[tokio::test(start_paused = true)]
+    async fn every_cut_brings_the_whole_disk_and_no_needless_zeros() {
+        let dir = tempfile::tempdir().unwrap();
+        let (image, bytes) = disk(dir.path());
+        for cut in CUTS {
+            let sink = Keep::new(cut, &[]);
+            let layout = Arc::new(Raw::new(image.clone(), image.virtual_size()).unwrap());
+            let report = run(&cx(), layout, sink.clone()).await.unwrap();
+            assert_eq!(sink.joined(9 << 20), bytes, "{cut:?}");
+            let sent: u64 = sink.kept.lock().unwrap().values().map(|bytes| bytes.len() as u64).sum();
+            assert_eq!(report.bytes_sent, sent);
+            assert_eq!(report.requests, sink.kept.lock().unwrap().len() as u64);
+            if !matches!(cut, Cut::Blocks { skip_zeros: false, .. } | Cut::Parts { .. }) {
+                assert!(sink.kept.lock().unwrap().values().all(|bytes| !zero::is_zero(bytes)), "{cut:?}");
+            }
+            assert!(sink.most_at_once.load(Ordering::SeqCst) <= 8, "the window's limit");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_footer_at_an_odd_place_is_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let (image, bytes) = disk(dir.path());
+        let layout = Arc::new(FixedVhd::new(image, 20 << 20).unwrap());
+        let sink = Keep::new(CUTS[0], &[]);
+        run(&cx(), layout.clone(), sink.clone()).await.unwrap();
+        let vhd = sink.joined((20 << 20) + 512);
+        assert_eq!(vhd[..9 << 20], bytes);
+        assert_eq!(&vhd[20 << 20..][..8], b"conectix");
+        let starts_and_ends = |(offset, bytes): (&u64, &Bytes)| offset % 512 == 0 && bytes.len() % 512 == 0;
+        assert!(sink.kept.lock().unwrap().iter().all(starts_and_ends), "what Put Page takes");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_sent_again_and_what_does_not_ends_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (image, bytes) = disk(dir.path());
+        let layout = || Arc::new(Raw::new(image.clone(), image.virtual_size()).unwrap());
+        for cut in CUTS {
+            let sink = Keep::new(cut, &[Kind::Transient, Kind::Throttled, Kind::Transient]);
+            let report = run(&cx(), layout(), sink.clone()).await.unwrap();
+            assert_eq!(sink.joined(9 << 20), bytes, "{cut:?}");
+            assert_eq!(report.retries, 3);
+            let sink = Keep::new(cut, &[Kind::Denied]);
+            assert_eq!(run(&cx(), layout(), sink).await.unwrap_err().kind(), Kind::Denied);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_only_fails_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let (image, _) = disk(dir.path());
+        let sink = Keep::new(CUTS[1], &[Kind::Transient; 1000]);
+        let layout = Arc::new(Raw::new(image.clone(), image.virtual_size()).unwrap());
+        let error = run(&cx(), layout, sink.clone()).await.unwrap_err();
+        assert!(error.to_string().starts_with("gave up sending bytes"), "{error}");
+        assert!(sink.failures.lock().unwrap().len() > 850, "within the run's one budget");
+    }
+}

@@ -177,11 +177,12 @@ impl Aws {
             let content = |id: &str| format!("/_sandbox/content/aws/{name}/{id}");
             let snapshots = region.snapshots.values().map(|snapshot| {
                 json!({"id": snapshot.id, "tags": snapshot.tags, "state": snapshot.state(world), "volume_size": snapshot.volume_size,
-                    "encrypted": snapshot.encrypted, "description": snapshot.description, "content": content(&snapshot.id)})
+                    "encrypted": snapshot.encrypted, "description": snapshot.description, "content": content(&snapshot.id), "file": snapshot.content.path()})
             });
+            let file = |snapshot: &str| region.snapshots.get(snapshot).map(|snapshot| snapshot.content.path());
             let images = region.images.values().map(|image| {
                 json!({"id": image.id, "name": image.name, "tags": image.tags, "state": image.state(world), "snapshot": image.snapshot,
-                    "fields": image.fields, "device": image.device, "source": image.source, "content": content(&image.id)})
+                    "fields": image.fields, "device": image.device, "source": image.source, "content": content(&image.id), "file": file(&image.snapshot)})
             });
             let entry = json!({"snapshots": snapshots.collect::<Vec<_>>(), "images": images.collect::<Vec<_>>(), "s3_objects": [], "uploads": []});
             audit.insert(name.clone(), entry);

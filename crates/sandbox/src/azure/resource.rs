@@ -115,6 +115,7 @@ impl Resource {
             "tags": self.tags,
             "state": state,
             "content": self.content.as_ref().map(|_| format!("/_sandbox/content/azure{}", self.id)),
+            "file": self.content.as_ref().map(|content| content.path()),
             "regions": self.replicas.iter().map(|replica| replica.region).collect::<Vec<_>>(),
             "properties": self.properties,
         })

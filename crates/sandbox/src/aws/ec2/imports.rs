@@ -98,6 +98,9 @@ fn convert(world: &World, object: &Path, format: &str) -> Result<(Content, u64),
         return Err(refused("Unsupported specified file format"));
     }
     let size = image.virtual_size();
+    if let (vhd::Format::DynamicVhd, Ok(content)) = (image.format(), image.content()) {
+        world.traffic.note_zero_blocks("ec2:ImportSnapshot", zero_blocks(&image, content));
+    }
     let copy = || -> Result<Content, Box<dyn std::error::Error>> {
         let content = Content::create(&world.content_dir, size.next_multiple_of(1 << 30))?;
         for block in image.content()?.blocks() {
@@ -109,6 +112,15 @@ fn convert(world: &World, object: &Path, format: &str) -> Result<(Content, u64),
         Ok(content)
     };
     copy().map(|content| (content, size)).map_err(|error| format!("ServerError: {error}"))
+}
+
+/// How many blocks of a dynamic VHD are stored though they hold nothing but zeros.
+fn zero_blocks(image: &vhd::Image, content: &vhd::Content) -> u64 {
+    let block = u64::from(vhd::bat::BLOCK_SIZE);
+    let blocks_of = |extents: &[vhd::Extent]| -> std::collections::BTreeSet<u64> {
+        extents.iter().flat_map(|extent| extent.offset / block..extent.end().div_ceil(block)).collect()
+    };
+    blocks_of(image.extents()).difference(&blocks_of(&content.extents())).count() as u64
 }
 
 pub fn describe(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal> {

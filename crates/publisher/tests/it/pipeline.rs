@@ -1,0 +1,142 @@
+use std::{path::Path, sync::Arc};
+
+use publisher::{Kind, Mode, Pipeline, Runtime, Silent, Stage, Status, Target, TargetReport};
+use tempfile::TempDir;
+use vhd::Image;
+
+use crate::scripted::Scripted;
+
+fn image(dir: &Path) -> Arc<Image> {
+    let path = dir.join("disk.raw");
+    std::fs::write(&path, [1; 4096]).unwrap();
+    Arc::new(Image::open(path).unwrap())
+}
+
+fn runtime(dir: &Path) -> Runtime {
+    Runtime::new(Arc::new(Silent), Some(dir.join("state")))
+}
+
+async fn publish(backend: &Scripted, dir: &Path) -> TargetReport {
+    Pipeline::new(backend.clone()).publish(&runtime(dir), &image(dir), Mode::Publish).await
+}
+
+fn things(backend: &Scripted) -> Vec<String> {
+    backend.cloud.lock().unwrap().things.iter().cloned().collect()
+}
+
+#[tokio::test]
+async fn a_success_leaves_what_was_registered_and_no_intermediate() {
+    let dir = TempDir::new().unwrap();
+    let backend = Scripted::default();
+    let report = publish(&backend, dir.path()).await;
+    assert_eq!(report.status, Status::Published);
+    assert_eq!(things(&backend), ["import", "register"]);
+    assert_eq!(backend.cloud.lock().unwrap().log, ["undo upload"]);
+}
+
+#[tokio::test]
+async fn a_failure_of_any_stage_takes_everything_back_newest_first() {
+    for (stage, log) in [
+        (Stage::Upload, &["undo upload"][..]),
+        (Stage::Import, &["undo import", "undo upload"]),
+        (Stage::Register, &["undo register", "undo import", "undo upload"]),
+    ] {
+        for after_the_act in [false, true] {
+            let dir = TempDir::new().unwrap();
+            let backend = Scripted { fail: Some((stage, after_the_act)), ..Scripted::default() };
+            let report = publish(&backend, dir.path()).await;
+            assert_eq!(report.status, Status::Failed);
+            assert_eq!(report.error.unwrap().stage, Some(stage));
+            assert_eq!(things(&backend), [""; 0], "{stage}");
+            assert_eq!(backend.cloud.lock().unwrap().log, log, "{stage}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failed_region_takes_nothing_back() {
+    let dir = TempDir::new().unwrap();
+    let backend = Scripted { fail: Some((Stage::Replicate, false)), ..Scripted::default() };
+    let report = publish(&backend, dir.path()).await;
+    assert_eq!(report.status, Status::Partial);
+    assert_eq!(report.regions[0].error.as_ref().unwrap().message, "no room in here");
+    assert_eq!(things(&backend), ["import", "register"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_that_fails_is_tried_again() {
+    let dir = TempDir::new().unwrap();
+    let fail = Some((Stage::Import, true));
+    let backend = Scripted { fail, undo_stutters: true, ..Scripted::default() };
+    assert_eq!(publish(&backend, dir.path()).await.status, Status::Failed);
+    assert_eq!(things(&backend), [""; 0]);
+    assert_eq!(backend.cloud.lock().unwrap().log, ["undo import", "undo import", "undo upload", "undo upload"]);
+}
+
+#[tokio::test]
+async fn an_interruption_takes_everything_back() {
+    for stage in [Stage::Upload, Stage::Import, Stage::Register] {
+        let dir = TempDir::new().unwrap();
+        let backend = Scripted { hang: Some(stage), ..Scripted::default() };
+        let (runtime, image) = (runtime(dir.path()), image(dir.path()));
+        let pipeline = Pipeline::new(backend.clone());
+        let cancel = async {
+            // The stage hangs only after it has made its thing.
+            while !things(&backend).contains(&stage.to_string()) {
+                tokio::task::yield_now().await;
+            }
+            runtime.cancel.cancel();
+        };
+        let (report, ()) = tokio::join!(pipeline.publish(&runtime, &image, Mode::Publish), cancel);
+        assert_eq!(report.status, Status::Interrupted);
+        assert_eq!(report.error.unwrap().kind, Kind::Cancelled);
+        assert_eq!(things(&backend), [""; 0], "{stage}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_run_left_is_taken_back_by_the_next() {
+    for stage in [Stage::Upload, Stage::Import, Stage::Register] {
+        let dir = TempDir::new().unwrap();
+        let backend = Scripted { hang: Some(stage), ..Scripted::default() };
+        let (runtime, image) = (runtime(dir.path()), image(dir.path()));
+        {
+            let pipeline = Pipeline::new(backend.clone());
+            let run = pipeline.publish(&runtime, &image, Mode::Publish);
+            let killed = async {
+                while !things(&backend).contains(&stage.to_string()) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            // The future is dropped where it stands, as a kill would: nothing unwinds.
+            tokio::select! { biased; () = killed => {}, _ = run => panic!("it hangs") }
+        }
+        assert!(!things(&backend).is_empty());
+        let next = Scripted { hang: None, ..backend.clone() };
+        let report = publish(&next, dir.path()).await;
+        assert_eq!(report.status, Status::Published, "{stage}: {:?}", report.error);
+        assert_eq!(things(&next), ["import", "register"]);
+        let undone_first = next.cloud.lock().unwrap().log[0].clone();
+        assert_eq!(undone_first, format!("undo {stage}"), "the newest of the killed run");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_fails_its_checks_leaves_no_trace() {
+    let dir = TempDir::new().unwrap();
+    let backend = Scripted { fail: Some((Stage::Preflight, false)), ..Scripted::default() };
+    assert_eq!(publish(&backend, dir.path()).await.status, Status::Failed);
+    let journals = std::fs::read_dir(dir.path().join("state/runs")).unwrap();
+    assert!(journals.map(|entry| entry.unwrap().metadata().unwrap().len()).all(|length| length == 0));
+}
+
+#[tokio::test]
+async fn a_journal_that_cannot_be_written_stops_the_run_before_it_begins() {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("state"), "a file where a folder has to be").unwrap();
+    let backend = Scripted::default();
+    let report = publish(&backend, dir.path()).await;
+    assert_eq!(report.status, Status::Failed);
+    assert_eq!(report.error.unwrap().kind, Kind::Local);
+    assert_eq!(things(&backend), [""; 0]);
+}

@@ -1,0 +1,127 @@
+//! A cloud in memory. Each stage makes one thing, and each can be made to fail before or after it has.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use publisher::{
+    Artifact, Backend, CloudName, Cx, Error, Kind, Plan, Region, RegionOutcome, RegionState, Replication, Result,
+    RunKey, Stage, UndoId,
+};
+use serde::{Deserialize, Serialize};
+use vhd::Image;
+
+/// What there is, and what was done, in order.
+#[derive(Debug, Default)]
+pub struct Cloud {
+    pub things: BTreeSet<String>,
+    pub log: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Scripted {
+    pub cloud: Arc<Mutex<Cloud>>,
+    /// The stage that fails, and whether its thing is made before it does.
+    pub fail: Option<(Stage, bool)>,
+    /// The stage that never ends.
+    pub hang: Option<Stage>,
+    /// Whether the first attempt at every undo fails in a way that may pass.
+    pub undo_stutters: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Made {
+    pub thing: String,
+    pub undo: UndoId,
+}
+
+impl Artifact for Made {
+    fn resources(&self) -> Vec<(&'static str, String)> {
+        vec![("thing", self.thing.clone())]
+    }
+}
+
+impl Scripted {
+    async fn make(&self, cx: &Cx<String>, stage: Stage, always: bool) -> Result<Made> {
+        let thing = stage.to_string();
+        let undo = if always { cx.always(thing.clone()).await? } else { cx.on_failure(thing.clone()).await? };
+        if self.hang == Some(stage) {
+            self.cloud.lock().unwrap().things.insert(thing.clone());
+            std::future::pending::<()>().await;
+        }
+        if self.fail == Some((stage, false)) {
+            return Err(Error::new(Kind::Denied, format!("no {thing}")));
+        }
+        self.cloud.lock().unwrap().things.insert(thing.clone());
+        if self.fail == Some((stage, true)) {
+            return Err(Error::new(Kind::Denied, format!("no {thing}")));
+        }
+        Ok(Made { thing, undo })
+    }
+}
+
+#[async_trait]
+impl Backend for Scripted {
+    type Uploaded = Made;
+    type Imported = Made;
+    type Registered = Made;
+    type Replica = Made;
+    type Undo = String;
+
+    fn name(&self) -> CloudName {
+        CloudName("scripted")
+    }
+
+    fn run_key(&self, image: &Image) -> Result<RunKey> {
+        Ok(RunKey::new([("digest", image.content()?.digest().to_string())]))
+    }
+
+    async fn preflight(&self, _: &Cx<String>, _: &Arc<Image>) -> Result<Plan<Made>> {
+        if self.fail == Some((Stage::Preflight, false)) {
+            return Err(Error::new(Kind::Config, "no preflight"));
+        }
+        Ok(Plan { steps: vec!["make things".into()], regions: vec![Region("here".into())], found: None })
+    }
+
+    async fn upload(&self, cx: &Cx<String>, _: &Arc<Image>) -> Result<Made> {
+        self.make(cx, Stage::Upload, true).await
+    }
+
+    async fn import(&self, cx: &Cx<String>, _: &Made) -> Result<Made> {
+        self.make(cx, Stage::Import, false).await
+    }
+
+    async fn register(&self, cx: &Cx<String>, imported: &Made) -> Result<Made> {
+        let made = self.make(cx, Stage::Register, false).await?;
+        cx.settle(made.undo).await?;
+        cx.settle(imported.undo).await?;
+        Ok(made)
+    }
+
+    async fn replicate(&self, cx: &Cx<String>, registered: &Made, to: &[Region]) -> Result<Replication<Made>> {
+        if self.hang == Some(Stage::Replicate) {
+            cx.sleep(std::time::Duration::from_secs(1 << 30)).await?;
+        }
+        let state = |region: &Region| match self.fail {
+            Some((Stage::Replicate, _)) => {
+                RegionState::Failed(Error::new(Kind::Invalid, format!("no room in {region}")))
+            }
+            _ => RegionState::Available(registered.clone()),
+        };
+        let regions = to.iter().map(|region| RegionOutcome { region: region.clone(), state: state(region) }).collect();
+        Ok(Replication { regions, changed: true })
+    }
+
+    async fn undo(&self, _: &Cx<String>, undo: &String) -> Result<()> {
+        let mut cloud = self.cloud.lock().unwrap();
+        cloud.log.push(format!("undo {undo}"));
+        let first = cloud.log.iter().filter(|entry| **entry == format!("undo {undo}")).count() == 1;
+        if self.undo_stutters && first {
+            return Err(Error::new(Kind::Transient, "not now"));
+        }
+        cloud.things.remove(undo);
+        Ok(())
+    }
+}
