@@ -22,6 +22,9 @@ pub struct Aws {
     pub(crate) clients: Clients,
     /// What preflight found out; the later stages work by it.
     pub(crate) decided: OnceLock<plan::Decided>,
+    /// Makes this process's client tokens its own: AWS answers a token for ever with what it first made, and that may be
+    /// gone. Across processes the run's tags say what is there.
+    pub(crate) nonce: u64,
 }
 
 impl fmt::Debug for Aws {
@@ -38,7 +41,7 @@ impl Aws {
     pub async fn new(config: Config, spec: ImageSpec, variables: &Variables) -> Result<Self> {
         config.route()?;
         let clients = Clients::load(&config, spec.ca_file.as_deref(), variables).await?;
-        Ok(Self { config, spec, clients, decided: OnceLock::new() })
+        Ok(Self { config, spec, clients, decided: OnceLock::new(), nonce: fastrand::u64(..) })
     }
 
     /// What preflight decided. The later stages run after it, in the same process.

@@ -51,6 +51,14 @@ where
     made.with_retry_after(retry_after)
 }
 
+/// A thing that was just made is not known everywhere at once: that it is not found may pass.
+pub fn soon(error: Error) -> Error {
+    if error.kind() != Kind::NotFound {
+        return error;
+    }
+    Error::new(Kind::Transient, "AWS does not know yet what it has just made").caused_by(error)
+}
+
 /// The code AWS gave a failure that [`classify`] made of it.
 pub fn has_code(error: &Error, code: &str) -> bool {
     let text = error.to_string();
@@ -86,9 +94,11 @@ fn kind_of(code: &str, status: u16) -> Kind {
         | "SignatureDoesNotMatch"
         | "RequestExpired" => Kind::Credentials,
         "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => Kind::Denied,
-        "InvalidAMIName.Duplicate" | "IdempotentParameterMismatch" | "ConflictException" | "IncorrectState" => {
-            Kind::Conflict
-        }
+        "InvalidAMIName.Duplicate"
+        | "InvalidSnapshot.InUse"
+        | "IdempotentParameterMismatch"
+        | "ConflictException"
+        | "IncorrectState" => Kind::Conflict,
         code if code.contains("NotFound") || code.starts_with("NoSuch") => Kind::NotFound,
         _ => match status {
             401 => Kind::Credentials,

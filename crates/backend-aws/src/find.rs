@@ -1,7 +1,7 @@
 //! What is there already, asked of the cloud.
 
 use aws_sdk_ec2::types::{Filter, Image, ImportSnapshotTask, Snapshot};
-use publisher::{Cx, Result, RunKey, TAG_RUN};
+use publisher::{Cx, Kind, Result, RunKey, TAG_RUN};
 
 use crate::{Aws, Undo, error::classify};
 
@@ -38,6 +38,17 @@ pub async fn snapshots_of_run(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<
         async { request.send().await.map_err(classify) }
     };
     Ok(cx.retry("looking for snapshots", request).await?.snapshots.unwrap_or_default())
+}
+
+/// Whether a snapshot is there.
+pub async fn has_snapshot(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<bool> {
+    let ec2 = aws.clients.ec2(region);
+    let request = || async { ec2.describe_snapshots().snapshot_ids(id).send().await.map_err(classify) };
+    match cx.retry("looking for a snapshot", request).await {
+        Ok(found) => Ok(!found.snapshots().is_empty()),
+        Err(error) if error.kind() == Kind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The import tasks that the run began in a region.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Aws, Imported, Undo,
-    error::{classify, has_code},
+    error::{self, classify, has_code},
     find, tags,
 };
 
@@ -53,8 +53,7 @@ pub async fn register(aws: &Aws, cx: &Cx<Undo>, imported: &Imported) -> Result<R
     let ami = ami.map_err(|error| error.context("cannot register the AMI"))?;
     wait(aws, cx, region, &ami).await?;
     // From here on the AMI and its snapshot belong to the user.
-    cx.settle(undo).await?;
-    cx.settle(imported.undo).await?;
+    cx.settle([undo, imported.undo]).await?;
     cx.emit(Event::Created { kind: "ami", id: ami.clone() });
     Ok(Registered { region: region.to_owned(), ami, snapshot: imported.snapshot.clone() })
 }
@@ -98,7 +97,7 @@ async fn register_once(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<Strin
             let ours = ours.into_iter().find(|image| image.name() == Some(&decided.name));
             ours.and_then(|image| image.image_id).ok_or(error)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error::soon(error)),
     }
 }
 

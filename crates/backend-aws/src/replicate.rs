@@ -68,9 +68,13 @@ async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region
         return Ok((ami, false));
     }
     let ec2 = aws.clients.ec2(&region.0);
-    // One token for one copy of one AMI: a lost answer makes no second copy.
-    let token =
-        RunKey::new([("run", cx.run().to_string()), ("source", registered.ami.clone()), ("region", region.0.clone())]);
+    // One token for one copy of one AMI by one process: a lost answer makes no second copy.
+    let token = RunKey::new([
+        ("run", cx.run().to_string()),
+        ("source", registered.ami.clone()),
+        ("region", region.0.clone()),
+        ("process", aws.nonce.to_string()),
+    ]);
     let request = || {
         let request = ec2
             .copy_image()

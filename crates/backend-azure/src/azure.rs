@@ -52,7 +52,7 @@ impl Azure {
             )
             .with_hint("such as --version 1.4.0"));
         }
-        let transport = client::transport(spec.ca_file.as_deref())?;
+        let transport = client::transport(config.resource_manager(), spec.ca_file.as_deref())?;
         let credential = client::credential(&config, variables, &transport)?;
         let arm = Arm::new(config.resource_manager(), credential, transport.clone())?;
         Ok(Self { config, spec, names, arm, transport, home, decided: OnceCell::new() })

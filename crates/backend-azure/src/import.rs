@@ -17,7 +17,7 @@ pub struct Imported {
 
 pub async fn import(azure: &Azure, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result<Imported> {
     disk::end_access(azure, cx, &uploaded.disk).await.map_err(|error| error.context("Azure did not take the disk"))?;
-    cx.settle(uploaded.access).await?;
+    cx.settle([uploaded.access]).await?;
     let decided = azure.decided()?;
     if decided.shape.architecture == "Arm64" {
         return Ok(Imported { disk: uploaded.disk.clone(), managed_image: None, undo: None });

@@ -9,7 +9,7 @@ pub struct Names {
     pub resource_group: String,
     pub gallery: String,
     pub definition: String,
-    /// What the image is called; part of the managed image's name.
+    /// What the image is called; part of the disk's name.
     pub image: String,
 }
 
@@ -31,8 +31,8 @@ impl Names {
 
     pub fn managed_image(&self, version: &str) -> String {
         let room = 80 - 1 - version.len();
-        let image: String = self.image.chars().take(room).collect();
-        self.compute("images", &format!("{image}-{version}"))
+        let definition: String = self.definition.chars().take(room).collect();
+        self.compute("images", &format!("{definition}-{version}"))
     }
 
     pub fn gallery(&self) -> String {
@@ -126,7 +126,7 @@ mod tests {
             subscription: "s".into(),
             resource_group: "rg".into(),
             gallery: "g".into(),
-            definition: "d".into(),
+            definition: "d".repeat(80),
             image: "i".repeat(100),
         }
     }

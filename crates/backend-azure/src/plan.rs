@@ -5,7 +5,7 @@ use std::sync::Arc;
 use publisher::{Cx, Error, Event, Kind, Plan, Region, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vhd::{Architecture, FixedVhd, Image, MIB, PartitionTable};
+use vhd::{Architecture, FixedVhd, Generation, Image, MIB};
 
 use crate::{Azure, Config, Registered, Undo, client::versions, names::Version, register::features, tags};
 
@@ -29,9 +29,9 @@ impl Shape {
     /// From the configuration first, then from the image.
     pub fn of(config: &Config, image: &Image) -> Result<Self> {
         let facts = image.facts()?;
-        let by_image = match (facts.efi_system_partition, facts.partition_table) {
-            (true, _) | (false, PartitionTable::Gpt) => "V2",
-            (false, PartitionTable::Mbr | PartitionTable::None) => "V1",
+        let by_image = match facts.generation() {
+            Generation::V1 => "V1",
+            Generation::V2 => "V2",
         };
         let generation = one_of("generation", config.generation.as_deref(), &["V1", "V2"])?.unwrap_or(by_image);
         let found = facts.architecture().map(|architecture| match architecture {
@@ -100,6 +100,9 @@ pub async fn preflight(azure: &Azure, cx: &Cx<Undo>, image: &Arc<Image>) -> Resu
     let list_id = azure.names.versions();
     let list = cx.retry("reading the image versions", || azure.arm.list(&list_id, versions::GALLERIES)).await?;
     let (version, found) = choose_version(azure, &list, &digest)?;
+    if found.is_none() && shape.architecture == "x64" {
+        check_managed_image(azure, cx, &version.to_string()).await?;
+    }
     let decided = Decided { shape, location, regions, version, digest };
     let plan = Plan {
         steps: steps(azure, &decided, definition.is_some(), found.is_some(), image)?,
@@ -145,7 +148,8 @@ fn resolve(name: &str, known: &[Value]) -> Result<Region> {
     if let Some(found) = names().find(|known| plain(known) == wanted) {
         return Ok(Region(found.to_owned()));
     }
-    let near: Vec<_> = names().filter(|known| known.contains(&wanted[..wanted.len().min(5)])).take(4).collect();
+    let start: String = wanted.chars().take(5).collect();
+    let near: Vec<_> = names().filter(|known| known.contains(&start)).take(4).collect();
     let error = Error::new(Kind::Config, format!("Azure has no region \"{name}\""));
     Err(if near.is_empty() {
         error.with_hint("`az account list-locations --output table` lists them")
@@ -184,6 +188,20 @@ fn check_definition(azure: &Azure, shape: &Shape, definition: &Value) -> Result<
     let text = format!("the image definition {} is another: {}", azure.names.definition, differences.join("; "));
     Err(Error::new(Kind::Conflict, text)
         .with_hint("name another one with azure.definition, or correct the configuration"))
+}
+
+/// A managed image of the name that ours will have is another's, unless the run's key is on it.
+async fn check_managed_image(azure: &Azure, cx: &Cx<Undo>, version: &str) -> Result<()> {
+    let id = azure.names.managed_image(version);
+    let there = cx.retry("looking for the managed image", || azure.arm.find(&id, versions::IMAGES)).await?;
+    match there {
+        Some(image) if !tags::is_of_run(&image, cx.run()) => {
+            Err(Error::new(Kind::Conflict, "a managed image of this name is there, and this run did not make it")
+                .about(id)
+                .with_hint("give the image another definition or version, or another resource group"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The version to make, or the one that holds this content already.
@@ -251,6 +269,7 @@ mod tests {
         let error = resolve("westus9", &known).unwrap_err();
         assert_eq!(error.to_string(), "Azure has no region \"westus9\"");
         assert_eq!(error.hint(), Some("did you mean westus2, westus?"));
+        assert!(resolve("西日本", &known).is_err());
         assert!(resolve("mars", &known).unwrap_err().hint().unwrap().contains("list-locations"));
     }
 }

@@ -1,4 +1,4 @@
-use publisher::{Artifact, Cx, Event, Result};
+use publisher::{Artifact, Cx, Event, Result, UndoId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -13,6 +13,8 @@ pub struct Registered {
     pub managed_image: Option<String>,
     /// Where its operation's status is; none of a version that an earlier run made.
     pub operation: Option<String>,
+    /// What takes the version back, as long as it still replicates from a disk that goes when the run ends.
+    pub undo: Option<UndoId>,
 }
 
 impl Registered {
@@ -21,7 +23,7 @@ impl Registered {
         let name = version["name"].as_str().unwrap_or_default();
         let source = version["properties"]["storageProfile"]["source"]["id"].as_str();
         let managed_image = source.filter(|id| id.to_lowercase().contains("/images/")).map(str::to_owned);
-        Self { version: azure.names.version(name), managed_image, operation: None }
+        Self { version: azure.names.version(name), managed_image, operation: None, undo: None }
     }
 }
 
@@ -57,14 +59,16 @@ pub async fn register(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Resu
     let what = "making the image version";
     let accepted = cx.retry(what, || azure.arm.put(&id, versions::GALLERIES, &body)).await;
     let accepted = accepted.map_err(|error| error.context(format!("cannot make image version {}", decided.version)))?;
+    cx.emit(Event::Created { kind: "image_version", id: id.clone() });
+    let (managed_image, operation) = (imported.managed_image.clone(), accepted.operation());
+    let Some(image) = imported.undo else {
+        // Made from the disk itself, the version is nothing without it until it has replicated.
+        return Ok(Registered { version: id, managed_image, operation, undo: Some(undo) });
+    };
     // From here on the version and what it is copied from belong to the user: replication that is cut off goes on in
     // Azure, and a later run finds the version and watches it.
-    cx.settle(undo).await?;
-    if let Some(undo) = imported.undo {
-        cx.settle(undo).await?;
-    }
-    cx.emit(Event::Created { kind: "image_version", id: id.clone() });
-    Ok(Registered { version: id, managed_image: imported.managed_image.clone(), operation: accepted.operation() })
+    cx.settle([undo, image]).await?;
+    Ok(Registered { version: id, managed_image, operation, undo: None })
 }
 
 fn version_body(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Result<Value> {

@@ -50,6 +50,9 @@ pub async fn replicate(
         changed = operation.is_some();
     }
     let regions = watch(azure, cx, registered, to, operation.as_deref()).await?;
+    if let Some(undo) = registered.undo {
+        cx.settle([undo]).await?;
+    }
     Ok(Replication { regions, changed })
 }
 
@@ -58,8 +61,12 @@ async fn extend(azure: &Azure, cx: &Cx<Undo>, registered: &Registered, to: &[Reg
     let version = status(azure, cx, registered).await?;
     let has: Vec<_> = targets(&version);
     let progress = progress(&version);
-    let lacking =
-        |region: &&Region| !has.contains(&region.0) || progress.get(&region.0).is_some_and(|p| p.state == "Failed");
+    // A version that failed as a whole may tell nothing of its regions.
+    let failed = version["properties"]["provisioningState"] == "Failed";
+    let lacking = |region: &&Region| {
+        let state = progress.get(&region.0).map(|progress| progress.state.as_str());
+        !has.contains(&region.0) || state == Some("Failed") || (failed && state != Some("Completed"))
+    };
     if to.iter().filter(lacking).count() == 0 {
         return Ok(None);
     }
@@ -149,16 +156,26 @@ async fn watch(
                 cx.emit(Event::Region { region: region.clone(), percent });
             }
         }
-        let over =
-            |region: &Region| progress.get(&region.0).is_some_and(|p| p.state == "Completed" || p.state == "Failed");
+        // Until its operation has ended, a region that failed before may still be shown as failed.
+        let settled = operation.is_none() || ended.is_some();
+        let provisioned = version["properties"]["provisioningState"].as_str().unwrap_or_default().to_owned();
+        let is_final = provisioned == "Succeeded" || provisioned == "Failed";
+        let over = |region: &Region| match progress.get(&region.0).map(|progress| progress.state.as_str()) {
+            Some("Completed") => true,
+            Some("Failed") => settled,
+            _ => settled && is_final,
+        };
         if to.iter().all(over) || matches!(ended, Some(Some(_))) {
-            return Ok(Poll::Ready((progress, ended.flatten())));
+            return Ok(Poll::Ready((progress, provisioned, ended.flatten())));
         }
         Ok(Poll::Pending { percent: None, retry_after: None })
     };
-    let (progress, failure) =
+    let (progress, provisioned, failure) =
         cx.poll("replicating the image version", Schedule::new(LONGEST_WAIT, DEADLINE), look).await?;
-    Ok(to.iter().map(|region| outcome(cx, registered, region, progress.get(&region.0), failure.as_ref())).collect())
+    Ok(to
+        .iter()
+        .map(|region| outcome(cx, registered, region, progress.get(&region.0), &provisioned, failure.as_ref()))
+        .collect())
 }
 
 fn outcome(
@@ -166,6 +183,7 @@ fn outcome(
     registered: &Registered,
     region: &Region,
     progress: Option<&Progress>,
+    provisioned: &str,
     failure: Option<&Error>,
 ) -> RegionOutcome<Replica> {
     let replica = Replica { version: registered.version.clone() };
@@ -177,9 +195,14 @@ fn outcome(
                 .with_hint("publish again: only this region is tried again, and no second version is made");
             RegionState::Failed(error)
         }
-        _ => match failure {
-            Some(failure) => RegionState::Failed(Error::new(failure.kind(), failure.to_string())),
-            None => RegionState::Pending(Some(replica)),
+        _ => match (failure, provisioned) {
+            (Some(failure), _) => RegionState::Failed(Error::new(failure.kind(), failure.to_string())),
+            // An operation ends well only when all regions have the version (Compute Gallery, "Replication").
+            (None, "Succeeded") => RegionState::Available(replica),
+            (None, "Failed") => {
+                RegionState::Failed(Error::new(Kind::Invalid, "replication failed: Azure gives no reason"))
+            }
+            (None, _) => RegionState::Pending(Some(replica)),
         },
     };
     if let RegionState::Failed(error) = &state {

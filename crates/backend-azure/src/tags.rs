@@ -11,6 +11,11 @@ pub fn tags(own: &BTreeMap<String, String>, run: &RunKey, digest: &str) -> Value
     tags
 }
 
+/// Whether a resource was made by a run of this key.
+pub fn is_of_run(resource: &Value, run: &RunKey) -> bool {
+    resource["tags"][TAG_RUN] == run.as_str()
+}
+
 /// The digest in a resource's tags.
 pub fn digest_of(resource: &Value) -> Option<&str> {
     resource["tags"][TAG_DIGEST].as_str()

@@ -1,7 +1,7 @@
 use publisher::{Cx, Event, Kind, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{Azure, client::versions, upload::disk};
+use crate::{Azure, client::versions, tags, upload::disk};
 
 /// How to take one act back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +32,17 @@ pub async fn undo(azure: &Azure, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {
             }
             delete(azure, cx, "disk", disk, versions::DISKS).await
         }
-        Undo::DeleteImage { image } => delete(azure, cx, "managed image", image, versions::IMAGES).await,
-        Undo::DeleteVersion { version } => delete(azure, cx, "image version", version, versions::GALLERIES).await,
+        Undo::DeleteImage { image } => delete_own(azure, cx, "managed image", image, versions::IMAGES).await,
+        Undo::DeleteVersion { version } => delete_own(azure, cx, "image version", version, versions::GALLERIES).await,
+    }
+}
+
+/// Deletes what this run made. Another run may have been quicker to take the name: then the undo was noted for an act that
+/// never took place.
+async fn delete_own(azure: &Azure, cx: &Cx<Undo>, kind: &'static str, id: &str, api_version: &str) -> Result<()> {
+    match azure.arm.find(id, api_version).await? {
+        Some(resource) if tags::is_of_run(&resource, cx.run()) => delete(azure, cx, kind, id, api_version).await,
+        _ => Ok(()),
     }
 }
 

@@ -56,7 +56,7 @@ fn write_data(file: &File, start: u64) -> io::Result<()> {
     for piece in 0..DATA >> 20 {
         let mut bytes = Vec::with_capacity(1 << 20);
         while bytes.len() < 1 << 20 {
-            // xorshift64: the same disk every time.
+            // xorshift64: the same data every time.
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;

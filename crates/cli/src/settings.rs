@@ -7,8 +7,9 @@ use std::{
 };
 
 use figment::{
-    Figment, Profile,
-    providers::{Env, Format, Toml},
+    Figment, Profile, Provider,
+    providers::{Env, Format, Serialized, Toml},
+    value::{Dict, Value},
 };
 use publisher::{Error, ImageSpec, Kind, Names, Result};
 use serde::{Deserialize, Serialize};
@@ -71,8 +72,7 @@ impl Settings {
             figment = figment.select(profile);
         }
         // Global: above whatever profile is chosen.
-        let variables = Env::prefixed("PUBLISH_").ignore(&NO_SETTINGS).split("__").global();
-        figment.merge(variables).extract().map_err(|error| unreadable(&error))
+        figment.merge(variables()).extract_lossy().map_err(|error| unreadable(&error))
     }
 
     /// Flags win over everything.
@@ -128,6 +128,29 @@ impl Settings {
     }
 }
 
+/// `PUBLISH_…` as settings, in the global profile: above whatever profile is chosen. Every value is text, whatever it looks
+/// like; where a number or a truth is wanted, it is read from it.
+fn variables() -> impl Provider {
+    let mut settings = Dict::new();
+    for (name, text) in Env::prefixed("PUBLISH_").ignore(&NO_SETTINGS).iter() {
+        let path = name.as_str().to_lowercase().replace("__", ".");
+        merge(&mut settings, &path, text);
+    }
+    Serialized::globals(settings)
+}
+
+fn merge(settings: &mut Dict, path: &str, text: String) {
+    match path.split_once('.') {
+        None => drop(settings.insert(path.to_owned(), Value::from(text))),
+        Some((table, rest)) => {
+            let entry = settings.entry(table.to_owned()).or_insert_with(|| Value::from(Dict::new()));
+            if let Value::Dict(_, inner) = entry {
+                merge(inner, rest, text);
+            }
+        }
+    }
+}
+
 fn user_file() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let dir = variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")))?;
@@ -136,7 +159,7 @@ fn user_file() -> Option<PathBuf> {
 
 fn check_profile(figment: &Figment, wanted: &str) -> Result<()> {
     // A file that cannot be read says so, and not that it has no profiles.
-    figment.extract::<figment::value::Value>().map_err(|error| unreadable(&error))?;
+    figment.extract::<Value>().map_err(|error| unreadable(&error))?;
     let known: Vec<_> =
         figment.profiles().filter(|profile| *profile != Profile::Global).map(ToString::to_string).collect();
     if known.iter().any(|profile| profile.eq_ignore_ascii_case(wanted)) {

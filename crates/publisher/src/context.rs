@@ -14,8 +14,8 @@ use crate::{
 };
 
 /// Memory that all transfers of a process together may hold in buffers, in KiB. The HTTP clients copy a body once more to
-/// encrypt it and the allocator keeps some of what is freed, so a process peaks at about three times this.
-pub(crate) const BUFFER_KIB: usize = 48 << 10;
+/// encrypt it and the allocator keeps some of what is freed, so a process peaks at some times this.
+pub(crate) const BUFFER_KIB: usize = 32 << 10;
 
 /// What all runs of a process share.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub struct Cx<U> {
     run: RunKey,
     runtime: Runtime,
     budget: RetryBudget,
-    journal: Mutex<Journal<U>>,
+    journal: Arc<Mutex<Journal<U>>>,
     pub(crate) totals: Totals,
 }
 
@@ -56,7 +56,20 @@ impl<U: Durable> Cx<U> {
             run,
             runtime,
             budget: RetryBudget::default(),
-            journal: Mutex::new(journal),
+            journal: Arc::new(Mutex::new(journal)),
+            totals: Totals::default(),
+        }
+    }
+
+    /// A context for taking things back: it shares the journal, and neither the cancellation nor a spent budget of the run
+    /// that it cleans up after.
+    pub(crate) fn for_unwinding(&self) -> Self {
+        Self {
+            cloud: self.cloud,
+            run: self.run.clone(),
+            runtime: Runtime { cancel: CancellationToken::new(), ..self.runtime.clone() },
+            budget: RetryBudget::default(),
+            journal: self.journal.clone(),
             totals: Totals::default(),
         }
     }
@@ -100,12 +113,14 @@ impl<U: Durable> Cx<U> {
         self.journal().await.defer(When::OnFailure, undo).await
     }
 
-    /// Notes that an undo is no longer needed, because the stage has done it itself or the act never took place.
+    /// Notes that undos are no longer needed, because the stage has done them itself or what they would take back now
+    /// belongs to the user. All of them at once: no cut-off lies between two.
     ///
     /// # Errors
     /// [`Kind::Local`] if the journal cannot be written.
-    pub async fn settle(&self, undo: UndoId) -> Result<()> {
-        self.journal().await.settle(undo).await
+    pub async fn settle(&self, undos: impl IntoIterator<Item = UndoId> + Send) -> Result<()> {
+        let undos = undos.into_iter().collect();
+        self.journal().await.settle(undos).await
     }
 
     /// Calls `request` until it succeeds, fails for good, or the budget is spent. `what` names it in events, as

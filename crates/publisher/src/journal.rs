@@ -1,7 +1,7 @@
 //! What a run remembers: an append-only file of JSON lines, each of them on disk before the run goes on.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io::{Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -33,7 +33,7 @@ enum Entry {
     RunStarted { schema: u32, at: jiff::Timestamp, digest: String },
     StageStarted { stage: Stage },
     Deferred { id: UndoId, when: When, undo: Value },
-    Settled { id: UndoId },
+    Settled { ids: Vec<UndoId> },
     StageDone { stage: Stage, artifact: Value },
     Undone { id: UndoId },
     RunDone { at: jiff::Timestamp, outcome: String },
@@ -82,36 +82,52 @@ impl<U: Durable> Journal<U> {
             .mode(0o600)
             .open(&path)
             .map_err(|e| failed("open", e))?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(|e| failed("read", e))?;
+        // Held until the process ends, however it ends: two runs of one key would take back each other's work.
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(Kind::Conflict, "another process is publishing this image with these settings")
+                    .with_hint("wait for it to end, and publish again: what it has made is found"));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed("lock", error)),
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|e| failed("read", e))?;
+        // A process that was killed in mid-write leaves a last line that is cut short. Its act never took place, because
+        // the run goes on only when a line is whole and on disk.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if whole < bytes.len() {
+            file.set_len(whole as u64).map_err(|e| failed("mend", e))?;
+        }
         let mut journal = Self { file: Some(Arc::new(file)), path: path.clone(), next: 0, pending: Vec::new() };
-        for line in text.lines() {
+        for line in String::from_utf8_lossy(&bytes[..whole]).lines() {
             journal.replay(line)?;
         }
         Ok(journal)
     }
 
     fn replay(&mut self, line: &str) -> Result<()> {
-        // A process that was killed in mid-write leaves a last line that is no JSON. Its act never took place, because
-        // the run goes on only when a line is whole and on disk.
-        let Ok(entry) = serde_json::from_str(line) else { return Ok(()) };
+        let entry = serde_json::from_str(line).map_err(|error| self.of_another_version(error))?;
         match entry {
             Entry::Deferred { id, when, undo } => {
-                let undo = serde_json::from_value(undo).map_err(|error| {
-                    Error::new(Kind::Local, format!("the journal {} is of another version", self.path.display()))
-                        .with_hint("finish or clean up that run with the program that began it")
-                        .caused_by(error)
-                })?;
+                let undo = serde_json::from_value(undo).map_err(|error| self.of_another_version(error))?;
                 self.pending.push(Pending { id, when, undo });
                 self.next = self.next.max(id.0 + 1);
             }
-            Entry::Settled { id } | Entry::Undone { id } => self.forget(id),
+            Entry::Settled { ids } => self.forget(&ids),
+            Entry::Undone { id } => self.forget(&[id]),
             Entry::RunDone { outcome, .. } if outcome != "failed" && outcome != "interrupted" => {
                 self.pending.retain(|pending| pending.when == When::Always);
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn of_another_version(&self, error: serde_json::Error) -> Error {
+        Error::new(Kind::Local, format!("the journal {} is of another version", self.path.display()))
+            .with_hint("finish that run with the program that began it")
+            .caused_by(error)
     }
 
     /// The undos that are due, the newest last.
@@ -141,13 +157,20 @@ impl<U: Durable> Journal<U> {
         Ok(id)
     }
 
-    pub async fn settle(&mut self, id: UndoId) -> Result<()> {
-        self.forget(id);
-        self.append(&Entry::Settled { id }).await
+    pub async fn settle(&mut self, ids: Vec<UndoId>) -> Result<()> {
+        self.append(&Entry::Settled { ids: ids.clone() }).await?;
+        self.forget(&ids);
+        Ok(())
+    }
+
+    /// Voids what was due in case of failure: an earlier run of this key did succeed.
+    pub async fn succeeded(&mut self) -> Result<()> {
+        let void: Vec<_> = self.pending.iter().filter(|p| p.when == When::OnFailure).map(|p| p.id).collect();
+        if void.is_empty() { Ok(()) } else { self.settle(void).await }
     }
 
     pub async fn undone(&mut self, id: UndoId) -> Result<()> {
-        self.forget(id);
+        self.forget(&[id]);
         self.append(&Entry::Undone { id }).await
     }
 
@@ -155,8 +178,8 @@ impl<U: Durable> Journal<U> {
         self.append(&Entry::RunDone { at: jiff::Timestamp::now(), outcome: outcome.to_owned() }).await
     }
 
-    fn forget(&mut self, id: UndoId) {
-        self.pending.retain(|pending| pending.id != id);
+    fn forget(&mut self, ids: &[UndoId]) {
+        self.pending.retain(|pending| !ids.contains(&pending.id));
     }
 
     async fn append(&self, entry: &Entry) -> Result<()> {
@@ -195,7 +218,9 @@ mod tests {
         let first = journal.defer(When::Always, "first".into()).await.unwrap();
         journal.defer(When::OnFailure, "second".into()).await.unwrap();
         let third = journal.defer(When::OnFailure, "third".into()).await.unwrap();
-        journal.settle(third).await.unwrap();
+        journal.settle(vec![third]).await.unwrap();
+
+        drop(journal);
 
         let mut next = open(dir.path());
         assert_eq!(next.pending().iter().map(|p| p.undo.as_str()).collect::<Vec<_>>(), ["first", "second"]);
@@ -204,6 +229,7 @@ mod tests {
         assert!(fresh.0 > third.0, "ids are never used twice");
 
         next.run_done("published").await.unwrap();
+        drop(next);
         assert_eq!(open(dir.path()).pending().len(), 1, "a failure's undo is void after a success");
     }
 
@@ -213,8 +239,22 @@ mod tests {
         let mut journal = open(dir.path());
         journal.defer(When::Always, "first".into()).await.unwrap();
         let path = journal.path.clone();
+        drop(journal);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         File::options().append(true).open(&path).unwrap().write_all(b"{\"entry\":\"defer").unwrap();
-        assert_eq!(open(dir.path()).pending().len(), 1);
+        let mut next = open(dir.path());
+        assert_eq!(next.pending().len(), 1);
+        next.defer(When::Always, "second".into()).await.unwrap();
+        drop(next);
+        assert_eq!(open(dir.path()).pending().len(), 2, "what comes after the cut is a line of its own");
+    }
+
+    #[tokio::test]
+    async fn a_second_run_of_the_same_key_at_the_same_time_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let _held = open(dir.path());
+        let second = Journal::<String>::open(dir.path(), "cloud", &RunKey::new([("x", "y".to_owned())]));
+        assert_eq!(second.unwrap_err().kind(), Kind::Conflict);
+        Journal::<String>::open(dir.path(), "other", &RunKey::new([("x", "y".to_owned())])).unwrap();
     }
 }

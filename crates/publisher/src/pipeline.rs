@@ -86,6 +86,9 @@ impl<B: Backend> Pipeline<B> {
         }
         progress.plan.clear();
         let found = plan.found.is_some();
+        if found {
+            cx.journal().await.succeeded().await?;
+        }
         let registered = match plan.found {
             Some(found) => found,
             None => self.make(cx, image).await?,
@@ -111,7 +114,13 @@ impl<B: Backend> Pipeline<B> {
         // What a killed run of the same key left behind is taken back first: nothing is made twice beside it.
         self.unwind(cx, |_| true).await;
         cx.journal().await.run_started(image.content()?.digest().to_string()).await?;
-        let uploaded = self.durable_stage(cx, Stage::Upload, async { self.backend.upload(cx, image).await }).await?;
+        let upload = async {
+            let uploaded = self.backend.upload(cx, image).await?;
+            // What was sent has to be what was hashed, or its tags would lie.
+            image.check_unchanged()?;
+            Ok(uploaded)
+        };
+        let uploaded = self.durable_stage(cx, Stage::Upload, upload).await?;
         let imported =
             self.durable_stage(cx, Stage::Import, async { self.backend.import(cx, &uploaded).await }).await?;
         self.durable_stage(cx, Stage::Register, async { self.backend.register(cx, &imported).await }).await
@@ -151,10 +160,9 @@ impl<B: Backend> Pipeline<B> {
             Err(_) => "failed",
         };
         // A run that never got past its checks has nothing to remember.
-        if result.is_ok() || !cx.journal().await.pending().is_empty() {
-            if let Err(error) = cx.journal().await.run_done(outcome).await {
-                cx.emit(Event::Warning { message: error.to_string() });
-            }
+        let began = result.is_ok() || !cx.journal().await.pending().is_empty();
+        if began && let Err(error) = cx.journal().await.run_done(outcome).await {
+            cx.emit(Event::Warning { message: error.to_string() });
         }
     }
 
@@ -166,6 +174,7 @@ impl<B: Backend> Pipeline<B> {
             return;
         }
         cx.emit(Event::Unwinding { steps: due.len() });
+        let cx = &cx.for_unwinding();
         let deadline = Instant::now() + UNWIND_DEADLINE;
         for pending in due.into_iter().rev() {
             let undone = tokio::time::timeout_at(deadline, self.undo_until_done(cx, &pending.undo)).await;
@@ -220,7 +229,9 @@ impl<B: Backend> Pipeline<B> {
 
 fn status<R>(found: bool, replication: &Replication<R>) -> Status {
     let failed = replication.regions.iter().any(|r| matches!(r.state, RegionState::Failed(_)));
+    let available = replication.regions.iter().any(|r| matches!(r.state, RegionState::Available(_)));
     match (failed, found && !replication.changed) {
+        (true, _) if !available => Status::Failed,
         (true, _) => Status::Partial,
         (false, true) => Status::Unchanged,
         (false, false) => Status::Published,

@@ -63,7 +63,7 @@ pub struct ImageReport {
     /// Identity of the content.
     pub digest: String,
     /// `V1` or `V2`, as Azure calls them; null if the disk holds nothing that firmware would start.
-    pub generation: Option<&'static str>,
+    pub generation: Option<vhd::Generation>,
     /// The architecture of the boot files, if there are any.
     pub architecture: Option<vhd::Architecture>,
 }
@@ -82,7 +82,7 @@ impl ImageReport {
             virtual_size: image.virtual_size(),
             data_size: content.blocks().len() as u64 * vhd::CONTENT_BLOCK,
             digest: content.digest().to_string(),
-            generation: facts.firmware().map(|_| if facts.efi_system_partition { "V2" } else { "V1" }),
+            generation: facts.firmware().map(|_| facts.generation()),
             architecture: facts.architecture(),
         })
     }

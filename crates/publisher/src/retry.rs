@@ -8,12 +8,14 @@ use crate::Error;
 /// One budget for all retries of a run, so that a dying service is not asked for ever by every layer.
 ///
 /// A retry costs ten units, and each request that succeeds gives one back: a long upload may retry one request in ten on
-/// average, and a burst of a hundred at the most.
+/// average. Full, it lets every chunk of the largest window use up all its attempts, so that an outage of a minute or two
+/// is ridden out.
 #[derive(Debug)]
 pub struct RetryBudget(AtomicU32);
 
-const FULL: u32 = 1000;
+const FULL: u32 = COST * ATTEMPTS * LARGEST_WINDOW;
 const COST: u32 = 10;
+const LARGEST_WINDOW: u32 = 64;
 
 /// How often one request is tried at the most.
 pub(crate) const ATTEMPTS: u32 = 12;
@@ -56,7 +58,7 @@ mod tests {
     #[test]
     fn the_budget_ends_and_success_refills_it() {
         let budget = RetryBudget::default();
-        assert_eq!((0..200).filter(|_| budget.take()).count(), 100);
+        assert_eq!((0..2000).filter(|_| budget.take()).count(), 768);
         for _ in 0..10 {
             assert!(!budget.take());
             budget.succeeded();

@@ -1,6 +1,6 @@
 //! What a test or a curious user may see and do from outside: `/_sandbox/…`.
 
-use std::{os::unix::fs::FileExt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -12,12 +12,15 @@ use crate::{
     server::World,
 };
 
+/// Disks of both clouds are a whole number of these.
+const DISK_UNIT: u64 = 1 << 20;
+
 pub fn answer(world: &World, call: &Call) -> Reply {
     let segments: Vec<_> = call.segments.iter().map(String::as_str).collect();
     match (&call.method, &segments[1..]) {
         (&Method::GET, ["state"]) => Reply::json(200, &state(world)),
         (&Method::GET | &Method::HEAD, ["content", ..]) => match content(world, &call.path) {
-            Some(content) => bytes(call, &content),
+            Some(content) => bytes(call, content),
             None => Reply::json(404, &json!({"error": "no disk has this content path"})),
         },
         (&Method::POST, ["faults"]) => match serde_json::from_slice::<Fault>(&call.body) {
@@ -61,25 +64,20 @@ pub fn content(world: &World, path: &str) -> Option<Arc<Content>> {
     }
 }
 
-/// A disk is larger than memory: without a range, a reader gets the first 64 MiB and is told how much there is.
-fn bytes(call: &Call, content: &Content) -> Reply {
-    const MOST: u64 = 64 << 20;
+/// The disk, raw: what Azure keeps behind a disk, its footer, is not part of it.
+fn bytes(call: &Call, content: Arc<Content>) -> Reply {
+    let length = content.length() / DISK_UNIT * DISK_UNIT;
     let range = call.header("range").and_then(|range| range.strip_prefix("bytes=")).and_then(|range| {
         let (start, end) = range.split_once('-')?;
         Some((start.parse::<u64>().ok()?, end.parse::<u64>().ok().map_or(u64::MAX, |end| end.saturating_add(1))))
     });
-    let (start, end) = range.unwrap_or((0, u64::MAX));
-    let end = end.min(content.length()).min(start.saturating_add(MOST));
+    let (start, end) = range.unwrap_or((0, length));
+    let end = end.min(length);
     if start >= end {
-        return Reply::empty(416).with("content-range", format!("bytes */{}", content.length()));
+        return Reply::empty(416).with("content-range", format!("bytes */{length}"));
     }
-    let mut buffer = vec![0; (end - start) as usize];
-    let read = std::fs::File::open(content.path()).and_then(|file| file.read_exact_at(&mut buffer, start));
-    match read {
-        Ok(()) => {
-            Reply::of(if end - start == content.length() { 200 } else { 206 }, "application/octet-stream", buffer)
-                .with("content-range", format!("bytes {start}-{}/{}", end - 1, content.length()))
-        }
-        Err(error) => Reply::json(500, &json!({"error": error.to_string()})),
-    }
+    let mut reply = Reply::of(if range.is_some() { 206 } else { 200 }, "application/octet-stream", "");
+    reply.disk = Some((content, start..end));
+    let reply = reply.with("content-length", (end - start).to_string()).with("accept-ranges", "bytes");
+    if range.is_none() { reply } else { reply.with("content-range", format!("bytes {start}-{}/{length}", end - 1)) }
 }

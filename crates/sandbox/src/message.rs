@@ -1,10 +1,12 @@
 //! Requests and replies, read and buffered.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::Value;
+
+use crate::content::Content;
 
 /// A request with all of its body.
 #[derive(Debug)]
@@ -60,11 +62,13 @@ pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Bytes,
+    /// A part of a disk that is sent in place of the body.
+    pub disk: Option<(Arc<Content>, Range<u64>)>,
 }
 
 impl Reply {
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Bytes::new() }
+        Self { status, headers: Vec::new(), body: Bytes::new(), disk: None }
     }
 
     pub fn json(status: u16, body: &Value) -> Self {
@@ -76,7 +80,7 @@ impl Reply {
     }
 
     pub fn of(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
+        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into(), disk: None }
     }
 
     #[must_use]

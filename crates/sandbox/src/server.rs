@@ -2,6 +2,7 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -9,8 +10,11 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{body::Incoming, service::service_fn};
+use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::BoxBody};
+use hyper::{
+    body::{Frame, Incoming},
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -19,6 +23,7 @@ use crate::{
     Clock, Environment, Fault, FaultKind, Pace, audit,
     aws::{self, Aws},
     azure::{self, Azure},
+    content::Content,
     fault::Faults,
     message::{Call, Reply},
     tls,
@@ -125,6 +130,11 @@ impl Traffic {
     }
 }
 
+/// What answers a call.
+pub(crate) type Handler = fn(&World, &Call) -> Reply;
+/// How a service words a fault.
+pub(crate) type Refuse = fn(&Call, FaultKind) -> Reply;
+
 /// Where a call goes.
 pub(crate) struct Route {
     /// The operation's name, for faults and counts.
@@ -134,9 +144,8 @@ pub(crate) struct Route {
     pub mutates: bool,
     /// Whether the body is a part of a disk image.
     pub carries_image: bool,
-    pub handler: fn(&World, &Call) -> Reply,
-    /// How this service words a fault.
-    pub refuse: fn(&Call, FaultKind) -> Reply,
+    pub handler: Handler,
+    pub refuse: Refuse,
 }
 
 impl Sandbox {
@@ -256,7 +265,7 @@ struct Reset;
 /// More than any client of ours or of AWS puts into one request.
 const LARGEST_BODY: usize = 256 << 20;
 
-async fn answer(world: &World, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
+async fn answer(world: &World, request: Request<Incoming>) -> Result<Response<Body>, Reset> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else { return Err(Reset) };
     let host = head.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -294,7 +303,7 @@ async fn route(world: &World, call: &mut Call) -> Result<Reply, Reset> {
     }
 }
 
-fn respond(call: &Call, reply: Reply) -> http::Result<Response<Full<Bytes>>> {
+fn respond(call: &Call, reply: Reply) -> http::Result<Response<Body>> {
     let mut response = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {
         response = response.header(*name, value);
@@ -308,5 +317,29 @@ fn respond(call: &Call, reply: Reply) -> http::Result<Response<Full<Bytes>>> {
     for name in ["x-ms-request-id", "x-amzn-requestid", "x-amz-request-id"] {
         response = response.header(name, &request_id);
     }
-    response.body(Full::new(if call.method == http::Method::HEAD { Bytes::new() } else { reply.body }))
+    response.body(match reply.disk {
+        _ if call.method == http::Method::HEAD => whole(Bytes::new()),
+        Some((content, range)) => read(content, range),
+        None => whole(reply.body),
+    })
+}
+
+type Body = BoxBody<Bytes, std::io::Error>;
+
+fn whole(bytes: Bytes) -> Body {
+    Full::new(bytes).map_err(|never| match never {}).boxed()
+}
+
+/// A part of a disk, a mebibyte at a time: a disk is larger than memory.
+fn read(content: Arc<Content>, range: Range<u64>) -> Body {
+    const STEP: u64 = 1 << 20;
+    let pieces = futures::stream::unfold((content, range), |(content, range)| async move {
+        let end = range.end.min(range.start + STEP);
+        if range.start >= end {
+            return None;
+        }
+        let piece = content.read(range.start, (end - range.start) as usize);
+        Some((piece.map(|bytes| Frame::data(Bytes::from(bytes))), (content, end..range.end)))
+    });
+    BodyExt::boxed(StreamBody::new(pieces))
 }

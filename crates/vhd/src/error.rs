@@ -33,6 +33,9 @@ pub enum Error {
     /// A field of the format holds a value it must not hold.
     #[error("{}: {structure}: {field} is {value}, expected {expected}", path.display())]
     Field { path: PathBuf, structure: &'static str, field: &'static str, value: String, expected: String },
+    /// The file was written to after it was opened.
+    #[error("{} has changed while it was read", path.display())]
+    Changed { path: PathBuf },
     /// The disk is larger than the format can express.
     #[error("a disk of {size} bytes does not fit a VHD, which ends at {limit} bytes (2040 GiB)")]
     TooLarge { size: u64, limit: u64 },
@@ -61,6 +64,7 @@ impl Error {
                  set virtualisation.diskSize to a number of MiB and build again"
                     .into(),
             ),
+            Self::Changed { .. } => Some("publish it again when nothing writes to it any more".into()),
             Self::TooLarge { .. } => Some("publish it as a raw disk, where the cloud takes one".into()),
             _ => None,
         }

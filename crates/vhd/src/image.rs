@@ -108,6 +108,14 @@ impl Image {
         self.map.read_at(&self.source, buffer, offset)
     }
 
+    /// That the file has not been written to since it was opened, as far as its length and time of modification tell.
+    ///
+    /// # Errors
+    /// [`Error::Changed`](crate::Error::Changed) if it has.
+    pub fn check_unchanged(&self) -> Result<()> {
+        self.source.check_unchanged()
+    }
+
     /// The content of the disk: its non-zero blocks, their hashes and its digest. Computed on the first call, in one
     /// pass over the stored data on all cores; blocks until then.
     ///

@@ -31,7 +31,7 @@ pub mod zero;
 pub use content::{CONTENT_BLOCK, Content, Digest};
 pub use error::{Error, Result};
 pub use extent::Extent;
-pub use facts::{Architecture, Facts, Firmware, PartitionTable};
+pub use facts::{Architecture, Facts, Firmware, Generation, PartitionTable};
 pub use image::{Format, Image};
 pub use layout::{DynamicVhd, FixedVhd, Layout, Raw};
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -16,6 +16,7 @@ pub struct Source {
     file: File,
     path: PathBuf,
     length: u64,
+    modified: (i64, i64),
 }
 
 impl Source {
@@ -31,11 +32,13 @@ impl Source {
             return Err(Error::NotAFile { path: path.to_owned(), what: "a device, a pipe or a socket" });
         }
         let file = File::open(path).map_err(io("open"))?;
-        let length = file.metadata().map_err(io("read the size of"))?.len();
+        let metadata = file.metadata().map_err(io("read the size of"))?;
+        let length = metadata.len();
         if length == 0 {
             return Err(Error::Empty { path: path.to_owned() });
         }
-        Ok(Self { file, path: path.to_owned(), length })
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        Ok(Self { file, path: path.to_owned(), length, modified })
     }
 
     pub fn path(&self) -> &Path {
@@ -81,6 +84,16 @@ impl Source {
             at = end;
         }
         Ok(ranges)
+    }
+
+    /// That the file is as long and as old as it was when it was opened.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let io = |source| Error::Io { action: "look again at", path: self.path.clone(), source };
+        let now = self.file.metadata().map_err(io)?;
+        if (now.len(), now.mtime(), now.mtime_nsec()) == (self.length, self.modified.0, self.modified.1) {
+            return Ok(());
+        }
+        Err(Error::Changed { path: self.path.clone() })
     }
 
     fn seek_error(&self, error: Errno) -> Error {

@@ -14,7 +14,10 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 ///
 /// # Errors
 /// [`Kind::Config`] if the file cannot be read or holds no certificate.
-pub fn client(ca_file: Option<&Path>) -> Result<SharedHttpClient> {
+pub fn client(endpoint: Option<&str>, ca_file: Option<&Path>) -> Result<SharedHttpClient> {
+    // No proxy leads to this machine's own loopback.
+    let host = endpoint.and_then(|url| url.split("://").nth(1)).unwrap_or_default();
+    let loopback = ["localhost", "127.", "[::1]"].iter().any(|start| host.starts_with(start));
     // The SDK asserts that the system has authorities; in a slim container it may have none.
     let system = !rustls_native_certs::load_native_certs().certs.is_empty();
     let mut store = if system { TrustStore::default() } else { TrustStore::empty() };
@@ -30,7 +33,7 @@ pub fn client(ca_file: Option<&Path>) -> Result<SharedHttpClient> {
         if let Some(components) = components {
             connector.set_sleep_impl(components.sleep_impl());
         }
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.set_proxy_config((!loopback).then(ProxyConfig::from_env));
         connector.build()
     }))
 }

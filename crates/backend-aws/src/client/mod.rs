@@ -41,8 +41,9 @@ impl Clients {
             .operation_attempt_timeout(Duration::from_secs(90))
             .build();
         let ca_file = ca_file.map(Path::to_owned).or_else(|| variables.get("AWS_CA_BUNDLE").map(Into::into));
+        let endpoint = config.endpoint_url.as_deref().or_else(|| variables.get("AWS_ENDPOINT_URL"));
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(https::client(ca_file.as_deref())?)
+            .http_client(https::client(endpoint, ca_file.as_deref())?)
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .identity_cache(IdentityCache::lazy().load_timeout(Duration::from_secs(60)).build())

@@ -32,7 +32,13 @@ pub async fn complete(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, blocks: i32, che
 pub async fn wait(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<()> {
     let ec2 = aws.clients.ec2(aws.home()?);
     let look = || async {
-        let answer = ec2.describe_snapshots().snapshot_ids(snapshot).send().await.map_err(classify)?;
+        let answer = match ec2.describe_snapshots().snapshot_ids(snapshot).send().await.map_err(classify) {
+            // A snapshot is not known everywhere the moment it is made.
+            Err(error) if error.kind() == Kind::NotFound => {
+                return Ok(Poll::Pending { percent: None, retry_after: None });
+            }
+            answer => answer?,
+        };
         let Some(found) = answer.snapshots().first() else {
             return Ok(Poll::Pending { percent: None, retry_after: None });
         };

@@ -28,8 +28,13 @@ pub async fn import(aws: &Aws, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result<Imp
             let cancel = cx.on_failure(Undo::CancelImports { region: region.clone() }).await?;
             let snapshot = task::import(aws, cx, bucket, key).await?;
             cx.emit(Event::Created { kind: "snapshot", id: snapshot.clone() });
-            crate::undo::delete_object(aws, &region, bucket, key).await?;
-            cx.settle(*undo).await?;
+            let deleted =
+                cx.retry("deleting the object", || crate::undo::delete_object(aws, &region, bucket, key)).await;
+            match deleted {
+                Ok(()) => cx.settle([*undo]).await?,
+                // The snapshot is there all the same, and the object is still to be deleted when the run ends.
+                Err(error) => cx.emit(Event::Warning { message: format!("the object is not deleted yet: {error}") }),
+            }
             Ok(Imported { snapshot, undo: cancel })
         }
     }

@@ -26,7 +26,7 @@ pub async fn import(aws: &Aws, cx: &Cx<Undo>, bucket: &str, key: &str) -> Result
     // The tags of the task do not reach the snapshot.
     let request = || async {
         let request = ec2.create_tags().resources(&snapshot).set_tags(Some(tags::ec2(&decided.tags)));
-        request.send().await.map_err(classify)
+        request.send().await.map_err(classify).map_err(error::soon)
     };
     cx.retry("tagging the snapshot", request).await?;
     super::complete::wait(aws, cx, &snapshot).await?;
@@ -42,6 +42,15 @@ async fn begin(aws: &Aws, cx: &Cx<Undo>, bucket: &str, key: &str) -> Result<Stri
         earlier.iter().find(|task| task.snapshot_task_detail().and_then(SnapshotTaskDetail::status) == Some("active"));
     if let Some(id) = active.and_then(|task| task.import_task_id()) {
         return Ok(id.to_owned());
+    }
+    for task in &earlier {
+        let snapshot =
+            task.snapshot_task_detail().and_then(SnapshotTaskDetail::snapshot_id).filter(|id| !id.is_empty());
+        if let (Some(id), Some(snapshot)) = (task.import_task_id(), snapshot)
+            && find::has_snapshot(aws, cx, aws.home()?, snapshot).await?
+        {
+            return Ok(id.to_owned());
+        }
     }
     let token = format!("publish-{}-{}", cx.run(), earlier.len() + 1);
     let object = UserBucket::builder().s3_bucket(bucket).s3_key(key).build();

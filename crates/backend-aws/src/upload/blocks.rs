@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use vhd::{CONTENT_BLOCK, GIB, Image, Layout, Raw};
 
 use super::Uploaded;
-use crate::{Aws, Undo, error::classify};
+use crate::{Aws, Undo, error::classify, find, undo};
 
 /// Minutes after which AWS gives up a snapshot to which nothing is written.
 const TIMEOUT_MINUTES: i32 = 60;
@@ -27,7 +27,8 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uplo
     let layout = Raw::new(image.clone(), decided.shape.disk_size)?;
     let ebs = aws.clients.ebs(region);
     let tags: Vec<_> = decided.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
-    let token = format!("publish-{}", cx.run());
+    discard_earlier(aws, cx, region).await?;
+    let token = format!("publish-{}-{:016x}", cx.run(), aws.nonce);
     let start = || {
         let request = ebs
             .start_snapshot()
@@ -56,6 +57,15 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uplo
     let (blocks, checksum) = summary(&sink, total)?;
     transfer::run(cx, Arc::new(layout), Arc::new(sink)).await?;
     Ok(Uploaded::Snapshot { snapshot, blocks, checksum, undo })
+}
+
+/// Snapshots of a run whose journal is lost: what is in them cannot be told, so they are begun again.
+async fn discard_earlier(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<()> {
+    if find::snapshots_of_run(aws, cx, region).await?.is_empty() {
+        return Ok(());
+    }
+    let undo = Undo::DeleteSnapshots { region: region.to_owned() };
+    cx.retry("deleting an earlier snapshot", || undo::undo(aws, cx, &undo)).await
 }
 
 fn hash(bytes: &[u8]) -> [u8; 32] {

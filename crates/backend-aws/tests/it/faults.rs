@@ -32,7 +32,7 @@ async fn a_failure_at_any_step_leaves_nothing_behind() {
             Route::S3,
             &["s3:CreateMultipartUpload", "s3:UploadPart", "s3:CompleteMultipartUpload", "ec2:ImportSnapshot"][..],
         ),
-        (Route::S3, &["ec2:DescribeImportSnapshotTasks", "ec2:CreateTags", "s3:DeleteObject", "ec2:RegisterImage"]),
+        (Route::S3, &["ec2:DescribeImportSnapshotTasks", "ec2:CreateTags", "ec2:RegisterImage"]),
         (Route::Ebs, &["ebs:StartSnapshot", "ebs:PutSnapshotBlock", "ebs:CompleteSnapshot", "ec2:DescribeSnapshots"]),
         (Route::Ebs, &["ec2:RegisterImage"]),
     ];
@@ -49,6 +49,15 @@ async fn a_failure_at_any_step_leaves_nothing_behind() {
             assert_eq!(again.status, Status::Published, "{operation}: {:?}", again.error);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_cannot_be_deleted_at_once_costs_no_import_and_is_deleted_in_the_end() {
+    let stage = Stage::new(Route::S3).await;
+    stage.sandbox.add_fault(fault("s3:DeleteObject", "deny"));
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    assert_eq!(stage.list(HOME, "uploads").len() + stage.list(HOME, "s3_objects").len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

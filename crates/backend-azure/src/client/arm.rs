@@ -108,7 +108,7 @@ impl Arm {
     /// What Azure answers, classified.
     pub async fn put(&self, id: &str, api_version: &str, body: &Value) -> Result<Accepted> {
         let answer = self.send(Method::Put, self.url(id, api_version, &[])?, Some(body)).await?;
-        self.accept(answer)
+        operation::accepted(self, self.accept(answer)?, api_version)
     }
 
     /// Asks something of a resource.
@@ -117,7 +117,7 @@ impl Arm {
     /// What Azure answers, classified.
     pub async fn post(&self, id: &str, api_version: &str, body: Option<&Value>) -> Result<Accepted> {
         let answer = self.send(Method::Post, self.url(id, api_version, &[])?, body).await?;
-        self.accept(answer)
+        operation::accepted(self, self.accept(answer)?, api_version)
     }
 
     /// Deletes a resource; that it is not there is success.
@@ -126,7 +126,11 @@ impl Arm {
     /// What Azure answers, classified.
     pub async fn delete(&self, id: &str, api_version: &str) -> Result<Accepted> {
         let answer = self.send(Method::Delete, self.url(id, api_version, &[])?, None).await?;
-        if answer.status == 404 { Ok(Accepted::done()) } else { self.accept(answer) }
+        if answer.status == 404 {
+            Ok(Accepted::done())
+        } else {
+            operation::accepted(self, self.accept(answer)?, api_version)
+        }
     }
 
     /// Sends one request and reads its answer.
@@ -147,11 +151,11 @@ impl Arm {
     }
 
     /// Success, or the refusal in it.
-    pub(super) fn accept(&self, answer: Answer) -> Result<Accepted> {
+    pub(super) fn accept(&self, answer: Answer) -> Result<Answer> {
         if !(200..300).contains(&answer.status) {
             return Err(error::from_arm(answer.status, &answer.body, answer.retry_after()));
         }
-        operation::accepted(self, answer)
+        Ok(answer)
     }
 
     fn url(&self, id: &str, api_version: &str, query: &[(&str, &str)]) -> Result<Url> {

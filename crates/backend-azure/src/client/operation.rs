@@ -22,6 +22,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 pub struct Accepted {
     /// The body of the answer.
     pub body: Value,
+    api_version: String,
     status: u16,
     operation: Option<Url>,
     location: Option<Url>,
@@ -30,7 +31,7 @@ pub struct Accepted {
 impl Accepted {
     /// Something that is over.
     pub(super) fn done() -> Self {
-        Self { body: Value::Null, status: 204, operation: None, location: None }
+        Self { body: Value::Null, api_version: String::new(), status: 204, operation: None, location: None }
     }
 
     /// The URL at which the operation's status is, for another process to look at.
@@ -39,10 +40,11 @@ impl Accepted {
     }
 }
 
-pub(super) fn accepted(arm: &Arm, answer: Answer) -> Result<Accepted> {
+pub(super) fn accepted(arm: &Arm, answer: Answer, api_version: &str) -> Result<Accepted> {
     let link = |name: &HeaderName| answer.headers.get_optional_str(name).map(|link| arm.own(link)).transpose();
     let (operation, location) = (link(&AZURE_ASYNC_OPERATION)?, link(&LOCATION)?);
-    Ok(Accepted { body: answer.body, status: answer.status, operation, location })
+    let api_version = api_version.to_owned();
+    Ok(Accepted { body: answer.body, api_version, status: answer.status, operation, location })
 }
 
 impl Arm {
@@ -118,9 +120,9 @@ impl Arm {
         if state(&accepted.body) == "Succeeded" {
             return Ok(accepted.body);
         }
-        let version = super::versions::DISKS;
+        let version = accepted.api_version;
         cx.poll(what, schedule, || async {
-            let body = self.get(&id, version, &[]).await?;
+            let body = self.get(&id, &version, &[]).await?;
             match state(&body).as_str() {
                 "Succeeded" => Ok(Poll::Ready(body)),
                 end @ ("Failed" | "Canceled") => Err(Error::new(Kind::Invalid, format!("{what} ended as {end}"))),

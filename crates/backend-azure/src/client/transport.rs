@@ -23,11 +23,11 @@ impl HttpClient for ScrubbingClient {
     }
 }
 
-/// A transport that trusts the system's authorities and those in `ca_file`.
+/// A transport to a cloud whose Resource Manager is at `endpoint`; it trusts the system's authorities and those in `ca_file`.
 ///
 /// # Errors
 /// [`Kind::Config`] if the file cannot be read or holds no certificate.
-pub fn transport(ca_file: Option<&Path>) -> Result<Transport> {
+pub fn transport(endpoint: &str, ca_file: Option<&Path>) -> Result<Transport> {
     let mut builder = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(20))
         // Counts from the start of a request to its answer, so a page has to be sent within it.
@@ -36,6 +36,11 @@ pub fn transport(ca_file: Option<&Path>) -> Result<Transport> {
         .tcp_nodelay(true)
         .no_gzip()
         .no_deflate();
+    // No proxy leads to this machine's own loopback.
+    let host = azure_core::http::Url::parse(endpoint).ok().and_then(|url| url.host_str().map(str::to_owned));
+    if host.is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]") {
+        builder = builder.no_proxy();
+    }
     if let Some(path) = ca_file {
         builder = builder.tls_certs_merge(certificates(path)?);
     }

@@ -35,7 +35,7 @@ pub async fn create(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<St
     }
     // The run's own disk from a run whose journal is lost may hold pages of that run.
     if cx.retry("looking for an earlier disk", || arm.find(&id, versions::DISKS)).await?.is_some() {
-        crate::undo::undo(azure, cx, &undo).await?;
+        cx.retry("deleting an earlier disk", || crate::undo::undo(azure, cx, &undo)).await?;
     }
     let body = json!({
         "location": decided.location,

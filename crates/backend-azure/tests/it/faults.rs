@@ -1,7 +1,9 @@
 //! One test for each way in which a request goes wrong.
 
-use publisher::{Kind, Status};
-use sandbox::Fault;
+use std::time::Duration;
+
+use publisher::{Kind, Mode, Pipeline, Status, Target};
+use sandbox::{Fault, Pace};
 
 use crate::stage::Stage;
 
@@ -77,4 +79,37 @@ async fn one_failed_region_is_reported_and_a_rerun_tries_it_alone() {
     assert_eq!(second.status, Status::Published, "{:?}", second.error);
     assert_eq!(stage.count("image_versions"), 1);
     assert_eq!(stage.audit()["traffic"]["PutDisk"]["requests"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interruption_leaves_nothing_though_every_operation_takes_its_time() {
+    // The page that is on its way never gets an answer: the run is still uploading when it is ended.
+    let stage = Stage::paced(Pace { arm: Duration::from_millis(300), ..Pace::instant() }).await;
+    stage.sandbox.add_fault(fault(r#"{"operation": "PutPage", "nth": 2, "kind": "stall"}"#));
+    let runtime = stage.runtime();
+    let pipeline = Pipeline::new(stage.backend().unwrap());
+    let cancel = async {
+        while stage.audit()["traffic"]["PutPage"]["requests"].as_u64().unwrap_or(0) < 2 {
+            tokio::task::yield_now().await;
+        }
+        runtime.cancel.cancel();
+    };
+    let (report, ()) = tokio::join!(pipeline.publish(&runtime, &stage.image, Mode::Publish), cancel);
+    assert_eq!(report.status, Status::Interrupted);
+    for kind in ["disks", "images", "image_versions", "open_sas"] {
+        assert_eq!(stage.count(kind), 0, "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_managed_image_of_another_is_neither_taken_nor_deleted() {
+    let mut stage = Stage::new().await;
+    stage.publish().await;
+    // The same definition and version in another gallery of the same resource group.
+    stage.config.gallery = Some("payments".into());
+    let before = stage.audit()["mutations"].clone();
+    let report = stage.publish().await;
+    assert_eq!(report.error.unwrap().kind, Kind::Conflict);
+    assert_eq!(stage.audit()["mutations"], before);
+    assert_eq!(stage.count("images"), 1);
 }

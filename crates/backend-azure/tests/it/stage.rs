@@ -4,7 +4,7 @@ use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
 
 use backend_azure::{Azure, Config};
 use publisher::{ImageSpec, Mode, Names, Pipeline, Runtime, Silent, Target, TargetReport, Variables};
-use sandbox::{Sandbox, Settings};
+use sandbox::{Pace, Sandbox, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 use vhd::Image;
@@ -21,6 +21,11 @@ pub struct Stage {
 impl Stage {
     /// An image of 24 MiB with data at both ends and holes between.
     pub async fn new() -> Self {
+        Self::paced(Pace::instant()).await
+    }
+
+    /// The same, with long operations that are long.
+    pub async fn paced(pace: Pace) -> Self {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("disk.raw");
         let file = File::create(&path).unwrap();
@@ -28,7 +33,7 @@ impl Stage {
         file.write_all_at(&[7; 9000], 0).unwrap();
         file.write_all_at(&[8; 5 << 20], 10 << 20).unwrap();
         file.write_all_at(&[9; 512], (24 << 20) - 512).unwrap();
-        let sandbox = Sandbox::start(Settings::new(dir.path().join("sandbox"))).await.unwrap();
+        let sandbox = Sandbox::start(Settings { pace, ..Settings::new(dir.path().join("sandbox")) }).await.unwrap();
         let config = Config { regions: Some(Names::parse("westus2,West US")), ..Config::default() };
         let spec = ImageSpec {
             name: "ecs-node".into(),

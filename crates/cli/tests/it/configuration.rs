@@ -46,12 +46,19 @@ fn a_profile_lies_over_the_default_and_flags_over_both() {
 fn variables_lie_over_the_file() {
     let stage = with_config(PROFILES);
     let mut command = stage.command(&["azure", "--format", "json"]);
-    let output =
-        command.env("PUBLISH_AZURE__REGIONS", "westus2,eastus").env("PUBLISH_NAME", "by-variable").output().unwrap();
+    let output = command
+        .env("PUBLISH_AZURE__REGIONS", "westus2,eastus")
+        .env("PUBLISH_NAME", "2024")
+        .env("PUBLISH_TAGS__BUILD", "4711")
+        .env("PUBLISH_AZURE__REPLICAS", "2")
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let version = &stage.audit()["azure"]["image_versions"][0];
     assert_eq!(version["regions"], serde_json::json!(["westus2", "eastus"]));
-    assert!(version["id"].as_str().unwrap().contains("/images/by-variable/"));
+    assert!(version["id"].as_str().unwrap().contains("/images/2024/"));
+    assert_eq!(version["tags"]["build"], "4711");
+    assert_eq!(version["properties"]["publishingProfile"]["targetRegions"][0]["regionalReplicaCount"], 2);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    io::Write,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::Command,
@@ -15,7 +16,8 @@ pub fn have(program: &str) -> bool {
         Command::new(program).arg("--version").output().is_ok() || Command::new(program).arg("-V").output().is_ok();
     assert!(found || std::env::var_os("CI").is_none(), "{program} is needed in CI");
     if !found {
-        eprintln!("SKIPPED: {program} is not installed");
+        // Not through `eprintln!`, which the test harness keeps to itself where a test passes.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {program} is not installed");
     }
     found
 }
@@ -51,7 +53,7 @@ fn size_fits(tree: &str) -> bool {
     let output = Command::new("du").args(["-sm", tree]).output().unwrap();
     let mebibytes =
         String::from_utf8_lossy(&output.stdout).split_whitespace().next().and_then(|n| n.parse::<u64>().ok());
-    mebibytes.is_some_and(|mebibytes| (20..700).contains(&mebibytes))
+    mebibytes.is_some_and(|mebibytes| (20..400).contains(&mebibytes))
 }
 
 fn copy_into(from: &Path, to: &File, offset: u64) {

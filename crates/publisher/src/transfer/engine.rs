@@ -118,7 +118,8 @@ async fn put<U: Durable, S: Sink>(cx: &Cx<U>, sink: &S, window: &Window, chunk: 
             }
             Err(error) => error,
         };
-        if error.kind() == Kind::Throttled {
+        // A line that is too slow for the window shows as time-outs, not as throttling.
+        if error.kind().is_retryable() {
             window.throttled();
         }
         attempt += 1;
@@ -285,6 +286,6 @@ mod tests {
         let layout = Arc::new(Raw::new(image.clone(), image.virtual_size()).unwrap());
         let error = run(&cx(), layout, sink.clone()).await.unwrap_err();
         assert!(error.to_string().starts_with("gave up sending bytes"), "{error}");
-        assert!(sink.failures.lock().unwrap().len() > 850, "within the run's one budget");
+        assert!(sink.failures.lock().unwrap().len() > 200, "within the run's one budget");
     }
 }

@@ -95,8 +95,7 @@ impl Backend for Scripted {
 
     async fn register(&self, cx: &Cx<String>, imported: &Made) -> Result<Made> {
         let made = self.make(cx, Stage::Register, false).await?;
-        cx.settle(made.undo).await?;
-        cx.settle(imported.undo).await?;
+        cx.settle([made.undo, imported.undo]).await?;
         Ok(made)
     }
 
@@ -114,7 +113,9 @@ impl Backend for Scripted {
         Ok(Replication { regions, changed: true })
     }
 
-    async fn undo(&self, _: &Cx<String>, undo: &String) -> Result<()> {
+    async fn undo(&self, cx: &Cx<String>, undo: &String) -> Result<()> {
+        // As an undo that waits for a long operation does: it works after the run was cancelled too.
+        cx.sleep(std::time::Duration::from_millis(1)).await?;
         let mut cloud = self.cloud.lock().unwrap();
         cloud.log.push(format!("undo {undo}"));
         let first = cloud.log.iter().filter(|entry| **entry == format!("undo {undo}")).count() == 1;

@@ -85,9 +85,12 @@ fn start(world: &World, call: &Call) -> Result<Reply, Reply> {
     let mut regions = world.aws.regions();
     let region = regions.entry(region(call)).or_default();
     let token = body["ClientToken"].as_str().map(|token| format!("ebs:{token}"));
-    if let Some(known) =
-        token.as_ref().and_then(|token| region.tokens.get(token)).and_then(|id| region.snapshots.get(id))
-    {
+    if let Some(id) = token.as_ref().and_then(|token| region.tokens.get(token)) {
+        let Some(known) = region.snapshots.get(id) else {
+            // A token is answered with what it first made, even where that is gone.
+            let body = json!({"SnapshotId": id, "Status": "pending", "VolumeSize": size, "BlockSize": BLOCK});
+            return Ok(Reply::json(201, &body));
+        };
         if known.volume_size != size || known.tags != tags {
             return Err(error(409, "ConflictException", None, "The client token was used with other parameters."));
         }

@@ -11,10 +11,9 @@ use http::Method;
 
 pub use self::state::Aws;
 use crate::{
-    FaultKind,
     environment::ACCESS_KEY,
     message::{Call, Reply},
-    server::{Route, World},
+    server::{Handler, Refuse, Route, World},
 };
 
 /// Who signed a call, and for what (AWS Signature Version 4, "credential scope").
@@ -60,13 +59,12 @@ pub fn route(call: &Call) -> Route {
         service: String::new(),
     });
     let known = scope.access_key == ACCESS_KEY;
-    let (operation, handler, refuse): (String, fn(&World, &Call) -> Reply, fn(&Call, FaultKind) -> Reply) =
-        match scope.service.as_str() {
-            "ec2" => (format!("ec2:{}", ec2::operation(call)), ec2::answer, ec2::refuse),
-            "ebs" => (format!("ebs:{}", ebs::operation(call)), ebs::answer, ebs::refuse),
-            "sts" => ("sts:GetCallerIdentity".to_owned(), sts::answer, ec2::refuse),
-            _ => (format!("s3:{}", s3::operation(call)), s3::answer, s3::refuse),
-        };
+    let (operation, handler, refuse): (String, Handler, Refuse) = match scope.service.as_str() {
+        "ec2" => (format!("ec2:{}", ec2::operation(call)), ec2::answer, ec2::refuse),
+        "ebs" => (format!("ebs:{}", ebs::operation(call)), ebs::answer, ebs::refuse),
+        "sts" => ("sts:GetCallerIdentity".to_owned(), sts::answer, ec2::refuse),
+        _ => (format!("s3:{}", s3::operation(call)), s3::answer, s3::refuse),
+    };
     let reads = ["ec2:Describe", "sts:Get"].iter().any(|prefix| operation.starts_with(prefix)) || call.is_read();
     Route {
         carries_image: matches!(operation.as_str(), "ebs:PutSnapshotBlock" | "s3:UploadPart" | "s3:PutObject")

@@ -276,13 +276,13 @@ fn delete(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmError> {
         }
         _ => {}
     }
-    let in_use = path.kind == Kind::Image
+    let in_use = matches!(path.kind, Kind::Image | Kind::Disk)
         && state
             .resources
             .values()
             .any(|other| other.kind == Kind::Version && !other.is_ready(world) && versions::source(other) == key);
     if in_use {
-        return Err(arm(409, "OperationNotAllowed", "The image is being copied to an image version."));
+        return Err(arm(409, "OperationNotAllowed", "The resource is being copied to an image version."));
     }
     // Deleting a group deletes all that is in it.
     state.resources.retain(|other, _| *other != key && !(path.kind == Kind::Group && other.starts_with(&inside)));

@@ -26,10 +26,9 @@ use self::{
     resource::{Kind, Resource},
 };
 use crate::{
-    FaultKind,
     content::Content,
-    message::{Call, Reply},
-    server::{Route, World},
+    message::Call,
+    server::{Handler, Refuse, Route, World},
 };
 
 /// What Azure holds.
@@ -66,7 +65,7 @@ impl Azure {
             let of_kind = state.resources.values().filter(|resource| resource.kind == kind);
             of_kind.map(|resource| resource.audit(world)).collect()
         };
-        let open: Vec<_> = state.resources.values().filter(|r| r.sas.is_some()).map(|r| &r.id).collect();
+        let open: Vec<_> = state.resources.values().filter(|r| r.sas.is_some()).map(|r| r.audit(world)).collect();
         json!({
             "resource_groups": list(Kind::Group),
             "disks": list(Kind::Disk),
@@ -82,16 +81,15 @@ impl Azure {
 /// Which operation a call is.
 pub fn route(call: &Call) -> Route {
     let segments: Vec<_> = call.segments.iter().map(String::as_str).collect();
-    let (operation, handler, refuse): (&str, fn(&World, &Call) -> Reply, fn(&Call, FaultKind) -> Reply) =
-        match &*segments {
-            [_, "oauth2", "v2.0", "token"] => ("Token", token::issue, error::refuse_arm),
-            [_, "v2.0", ".well-known", "openid-configuration"] => {
-                ("OpenIdConfiguration", token::configuration, error::refuse_arm)
-            }
-            ["metadata", "endpoints"] => ("MetadataEndpoints", token::endpoints, error::refuse_arm),
-            [disk, _, _] if disk.starts_with("md-") => (pages::operation(call), pages::answer, error::refuse_storage),
-            _ => (arm::operation(call), arm::answer, error::refuse_arm),
-        };
+    let (operation, handler, refuse): (&str, Handler, Refuse) = match &*segments {
+        [_, "oauth2", "v2.0", "token"] => ("Token", token::issue, error::refuse_arm),
+        [_, "v2.0", ".well-known", "openid-configuration"] => {
+            ("OpenIdConfiguration", token::configuration, error::refuse_arm)
+        }
+        ["metadata", "endpoints"] => ("MetadataEndpoints", token::endpoints, error::refuse_arm),
+        [disk, _, _] if disk.starts_with("md-") => (pages::operation(call), pages::answer, error::refuse_storage),
+        _ => (arm::operation(call), arm::answer, error::refuse_arm),
+    };
     Route {
         operation: operation.to_owned(),
         region: None,

@@ -66,6 +66,24 @@ impl fmt::Display for Firmware {
     }
 }
 
+/// A generation of Hyper-V machine, as Azure names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Generation {
+    /// BIOS.
+    V1,
+    /// UEFI.
+    V2,
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "V1",
+            Self::V2 => "V2",
+        })
+    }
+}
+
 /// A file that UEFI firmware starts when it knows of no other (UEFI 2.10, section 3.5.1.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BootFile {
@@ -80,6 +98,8 @@ pub struct BootFile {
 pub struct Facts {
     /// How the disk is divided.
     pub partition_table: PartitionTable,
+    /// Where the last partition ends, in bytes; 0 where there is none.
+    pub partitions_end: u64,
     /// Whether there is an EFI system partition.
     pub efi_system_partition: bool,
     /// The removable-media boot files on it.
@@ -95,6 +115,7 @@ impl Facts {
         let found = partitions::read(image)?;
         let mut facts = Self {
             partition_table: found.table,
+            partitions_end: found.end,
             efi_system_partition: found.esp.is_some(),
             bios_boot: found.bios_boot,
             problems: found.problems,
@@ -119,6 +140,12 @@ impl Facts {
             // A partition for UEFI without the removable-media path still is no disk for a BIOS.
             (false, false) => self.efi_system_partition.then_some(Firmware::Uefi),
         }
+    }
+
+    /// The generation of Hyper-V machine the disk is for: 2 boots with UEFI from an EFI system partition, 1 with a BIOS.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        if self.efi_system_partition { Generation::V2 } else { Generation::V1 }
     }
 
     /// The architecture of the boot files, if they agree on one.

@@ -7,6 +7,8 @@ use crate::{Extent, Image, Result, SECTOR, footer::FOOTER_SIZE, zero::is_zero};
 #[derive(Default)]
 pub struct Partitions {
     pub table: PartitionTable,
+    /// Where the last partition ends, in bytes.
+    pub end: u64,
     pub esp: Option<Extent>,
     pub bios_boot: bool,
     pub problems: Vec<String>,
@@ -46,7 +48,9 @@ fn from_gpt(disk: &gpt::GptDisk<Window<'_>>, mbr: &Mbr) -> Partitions {
         Extent::between(start, end)
     });
     let bios_boot = of_type(partition_types::BIOS).is_some() && mbr.has_boot_code;
-    Partitions { table: PartitionTable::Gpt, esp, bios_boot, problems }
+    let last = disk.partitions().values().filter(|p| p.is_used()).map(|p| p.last_lba.saturating_add(1)).max();
+    let end = last.unwrap_or(0).saturating_mul(SECTOR);
+    Partitions { table: PartitionTable::Gpt, end, esp, bios_boot, problems }
 }
 
 fn from_mbr(mbr: &Mbr) -> Partitions {
@@ -54,7 +58,8 @@ fn from_mbr(mbr: &Mbr) -> Partitions {
         return Partitions::default();
     }
     let esp = mbr.entries.iter().find(|(kind, _)| *kind == MBR_ESP).map(|(_, range)| *range);
-    Partitions { table: PartitionTable::Mbr, esp, bios_boot: mbr.has_boot_code, problems: Vec::new() }
+    let end = mbr.entries.iter().map(|(_, range)| range.end()).max().unwrap_or(0);
+    Partitions { table: PartitionTable::Mbr, end, esp, bios_boot: mbr.has_boot_code, problems: Vec::new() }
 }
 
 /// A master boot record: boot code, four partitions, the signature 55 AA.

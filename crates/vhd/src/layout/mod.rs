@@ -30,14 +30,20 @@ pub trait Layout: Debug + Send + Sync {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()>;
 }
 
-/// The size AWS should be told: whole gibibytes if everything past the last whole one is zeros, so that padding (a VHD's
-/// cylinders, say) is not billed as another gibibyte; otherwise the disk's own size. A tail with data is never cut.
+/// The largest cylinder that a VHD's geometry has (VHD spec, "CHS Calculation"): `qemu-img` rounds a disk up to a whole one.
+const CYLINDER: u64 = 16 * 255 * crate::SECTOR;
+
+/// The size AWS should be told: whole gibibytes if what is past the last whole one is padding to a VHD's cylinder, so that it
+/// is not billed as another gibibyte; otherwise the disk's own size. Padding is less than a cylinder of zeros that lies in
+/// no partition: nothing that anyone could use is ever cut.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read.
 pub fn size_without_padding(image: &Image) -> Result<u64> {
     let whole = image.virtual_size() / crate::GIB * crate::GIB;
-    let padded = whole > 0 && image.content()?.end() <= whole;
+    let tail = image.virtual_size() - whole;
+    let padded =
+        whole > 0 && tail < CYLINDER && image.content()?.end() <= whole && image.facts()?.partitions_end <= whole;
     Ok(if padded { whole } else { image.virtual_size() })
 }
 

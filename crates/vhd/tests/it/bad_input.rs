@@ -45,6 +45,11 @@ fn a_truncated_footer_is_named() {
         error(&path),
         "DIR/fixed.vhd: the VHD footer is truncated: 412 of its 512 bytes are there, the file ends at byte 8389020"
     );
+    for cut in [1, 504, 505, 511] {
+        let path = fixed(dir.path());
+        resize(&path, -cut);
+        assert!(error(&path).contains("truncated"), "{cut}: {}", error(&path));
+    }
     for cut in [1, 511, 512, 700_000] {
         let path = dynamic(dir.path());
         resize(&path, -cut);
@@ -65,6 +70,10 @@ fn bytes_after_the_footer_are_found_whatever_they_are() {
             assert!(text.contains(&format!("stands at byte {}", length - 512)), "{text}");
         }
     }
+    // A download fills holes in: the zeros are stored.
+    let path = fixed(dir.path());
+    std::io::Write::write_all(&mut File::options().append(true).open(&path).unwrap(), &vec![0; 100 << 20]).unwrap();
+    assert!(error(&path).contains("104857600 bytes follow"), "{}", error(&path));
     // As nixpkgs #516860 leaves it: the disk was grown, and a backup GPT was then written at its new end.
     let path = fixed(dir.path());
     resize(&path, 4 << 20);

@@ -2,11 +2,18 @@
 
 use crate::message::Call;
 
-/// The body of a call as the client meant it, and the trailers behind it.
-pub fn decode(call: &Call) -> Option<(Vec<u8>, Vec<(String, String)>)> {
+/// A body as the client meant it.
+pub struct Decoded {
+    pub body: Vec<u8>,
+    /// Name in lower case and value of each header behind the body.
+    pub trailers: Vec<(String, String)>,
+}
+
+/// The body of a call as the client meant it; none if it is malformed.
+pub fn decode(call: &Call) -> Option<Decoded> {
     let encoded = call.header("x-amz-content-sha256").is_some_and(|hash| hash.starts_with("STREAMING-"));
     if !encoded {
-        return Some((call.body.to_vec(), Vec::new()));
+        return Some(Decoded { body: call.body.to_vec(), trailers: Vec::new() });
     }
     let (mut rest, mut body) = (&call.body[..], Vec::new());
     loop {
@@ -14,7 +21,7 @@ pub fn decode(call: &Call) -> Option<(Vec<u8>, Vec<(String, String)>)> {
         let size = std::str::from_utf8(line).ok()?.split(';').next()?.trim();
         let size = usize::from_str_radix(size, 16).ok()?;
         if size == 0 {
-            return Some((body, trailers(behind)));
+            return Some(Decoded { body, trailers: trailers(behind) });
         }
         body.extend_from_slice(behind.get(..size)?);
         rest = behind.get(size..)?.strip_prefix(b"\r\n")?;

@@ -14,7 +14,9 @@ use crate::{
 };
 
 /// A checksum header, and how it is computed.
-const CHECKSUMS: [(&str, fn(&[u8]) -> String); 5] = [
+type Checksum = (&'static str, fn(&[u8]) -> String);
+
+const CHECKSUMS: [Checksum; 5] = [
     ("x-amz-checksum-crc64nvme", crc64nvme),
     ("x-amz-checksum-crc32", |bytes| crc32(crc_fast::CrcAlgorithm::Crc32IsoHdlc, bytes)),
     ("x-amz-checksum-crc32c", |bytes| crc32(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes)),
@@ -29,7 +31,8 @@ fn crc32(algorithm: crc_fast::CrcAlgorithm, bytes: &[u8]) -> String {
 /// Checks a body against every checksum that came with it, and stores it.
 pub fn store(world: &World, call: &Call) -> Result<Object, Reply> {
     let decoded = chunked::decode(call);
-    let (body, trailers) = decoded.ok_or_else(|| error(400, "IncompleteBody", "The aws-chunked body is malformed."))?;
+    let chunked::Decoded { body, trailers } =
+        decoded.ok_or_else(|| error(400, "IncompleteBody", "The aws-chunked body is malformed."))?;
     let given = |name: &str| {
         let trailer = trailers.iter().find(|(trailer, _)| trailer == name).map(|(_, value)| value.as_str());
         trailer.or_else(|| call.header(name))
