@@ -9,6 +9,7 @@ use std::{
 
 use fatfs::{FileSystem, FormatVolumeOptions, FsOptions};
 use gpt::{GptConfig, mbr::ProtectiveMBR, partition_types};
+use uuid::Uuid;
 
 const SIZE: u64 = 2 << 30;
 const ESP: u64 = 64 << 20;
@@ -20,11 +21,17 @@ pub fn write(path: &Path) -> io::Result<()> {
     file.set_len(SIZE)?;
     let sectors = u32::try_from(SIZE / 512 - 1).unwrap_or(u32::MAX);
     ProtectiveMBR::with_lb_size(sectors).overwrite_lba0(&mut &file).map_err(io::Error::other)?;
-    let mut disk =
-        GptConfig::new().writable(true).create_from_device(file.try_clone()?, None).map_err(io::Error::other)?;
+    let config = GptConfig::new().writable(true);
+    let mut disk = config.create_from_device(file.try_clone()?, Some(Uuid::from_u128(1))).map_err(io::Error::other)?;
     let esp = disk.add_partition("ESP", ESP, partition_types::EFI, 0, Some(2048)).map_err(io::Error::other)?;
     let root =
         disk.add_partition("root", SIZE / 2, partition_types::LINUX_FS, 0, Some(2048)).map_err(io::Error::other)?;
+    // The same disk every time, so that a second run of a rehearsal finds what the first one published.
+    let mut partitions = disk.partitions().clone();
+    for (id, partition) in &mut partitions {
+        partition.part_guid = Uuid::from_u128(u128::from(*id) + 1);
+    }
+    disk.update_partitions(partitions).map_err(io::Error::other)?;
     let start = |id: u32| disk.partitions().get(&id).map_or(0, |partition| partition.first_lba * 512);
     let (esp, root) = (start(esp), start(root));
     disk.write().map_err(io::Error::other)?;
@@ -34,7 +41,7 @@ pub fn write(path: &Path) -> io::Result<()> {
 
 fn write_esp(file: &File, start: u64) -> io::Result<()> {
     let part = || Ok::<_, io::Error>(Part { file: file.try_clone()?, start, length: ESP, at: 0 });
-    fatfs::format_volume(part()?, FormatVolumeOptions::new().volume_label(*b"ESP        "))?;
+    fatfs::format_volume(part()?, FormatVolumeOptions::new().volume_id(1).volume_label(*b"ESP        "))?;
     let fat = FileSystem::new(part()?, FsOptions::new())?;
     let folder = fat.root_dir().create_dir("EFI")?.create_dir("BOOT")?;
     folder.create_file("BOOTX64.EFI")?.write_all(&boot_file())
