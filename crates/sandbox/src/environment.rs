@@ -31,6 +31,10 @@ impl Environment {
             set("AZURE_TENANT_ID", TENANT),
             set("AZURE_CLIENT_ID", CLIENT_ID),
             set("AZURE_CLIENT_SECRET", CLIENT_SECRET),
+            // These two are how `az` finds a cloud that it does not know; what is left to do is
+            // az login --service-principal -u "$AZURE_CLIENT_ID" -p "$AZURE_CLIENT_SECRET" --tenant "$AZURE_TENANT_ID"
+            set("ARM_CLOUD_METADATA_URL", &format!("{url}/metadata/endpoints?api-version=2019-05-01")),
+            set("AZURE_CORE_INSTANCE_DISCOVERY", "false"),
             set("REQUESTS_CA_BUNDLE", &ca),
             set("SSL_CERT_FILE", &ca),
             set("AWS_ENDPOINT_URL", url),
