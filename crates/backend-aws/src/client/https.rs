@@ -16,8 +16,7 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 /// [`Kind::Config`] if the file cannot be read or holds no certificate.
 pub fn client(endpoint: Option<&str>, ca_file: Option<&Path>) -> Result<SharedHttpClient> {
     // No proxy leads to this machine's own loopback.
-    let host = endpoint.and_then(|url| url.split("://").nth(1)).unwrap_or_default();
-    let loopback = ["localhost", "127.", "[::1]"].iter().any(|start| host.starts_with(start));
+    let loopback = endpoint.is_some_and(publisher::is_loopback);
     // The SDK asserts that the system has authorities; in a slim container it may have none.
     let system = !rustls_native_certs::load_native_certs().certs.is_empty();
     let mut store = if system { TrustStore::default() } else { TrustStore::empty() };

@@ -37,8 +37,7 @@ pub fn transport(endpoint: &str, ca_file: Option<&Path>) -> Result<Transport> {
         .no_gzip()
         .no_deflate();
     // No proxy leads to this machine's own loopback.
-    let host = azure_core::http::Url::parse(endpoint).ok().and_then(|url| url.host_str().map(str::to_owned));
-    if host.is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]") {
+    if publisher::is_loopback(endpoint) {
         builder = builder.no_proxy();
     }
     if let Some(path) = ca_file {
