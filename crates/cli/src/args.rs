@@ -30,14 +30,19 @@ pub enum Command {
     Demo(Demo),
     /// Say what an image is, and what each cloud will make of it
     Inspect(Inspect),
+    /// Write an image in another format
+    Convert(Convert),
     /// Run both clouds on loopback, for rehearsals
     Sandbox(Sandbox),
 }
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Publish {
-    /// The disk image: a VHD or a raw disk; a pattern that matches one file serves too
+    /// The disk image: a VHD or a raw disk, also inside zstd, gzip or xz; a pattern that matches one file serves too
     pub image: Option<String>,
+
+    #[command(flatten)]
+    pub opening: Opening,
 
     /// Where the image has to be in the end, the home region first
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
@@ -92,6 +97,18 @@ pub struct Publish {
     pub format: Format,
 }
 
+/// How an image is opened.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Opening {
+    /// Where a compressed image is unpacked, into a file that is gone afterwards; $TMPDIR or /var/tmp, if it is left out
+    #[arg(long, value_name = "DIR", env = "PUBLISH_SPOOL_DIR", help_heading = "Image")]
+    pub spool_dir: Option<PathBuf>,
+
+    /// Read a VHD that bytes were appended to as the disk it was meant to be
+    #[arg(long, help_heading = "Image")]
+    pub repair: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// A table
@@ -124,9 +141,46 @@ pub struct Inspect {
     /// The disk image
     pub image: String,
 
+    #[command(flatten)]
+    pub opening: Opening,
+
     /// The form of the answer on standard output
     #[arg(long, default_value = "human")]
     pub format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Convert {
+    /// The disk image
+    pub image: String,
+
+    /// The file to write
+    pub out: PathBuf,
+
+    /// The format to write
+    #[arg(long, value_name = "FORMAT")]
+    pub to: Layout,
+
+    /// Replace a file that is there
+    #[arg(long)]
+    pub force: bool,
+
+    #[command(flatten)]
+    pub opening: Opening,
+
+    /// The form of the answer on standard output
+    #[arg(long, default_value = "human")]
+    pub format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Layout {
+    /// For Azure: the disk, grown with zeros to whole MiB, and a footer
+    FixedVhd,
+    /// For AWS's import: only the blocks of 2 MiB that hold data
+    DynamicVhd,
+    /// The disk byte for byte
+    Raw,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,18 +1,71 @@
 use std::{path::PathBuf, sync::Arc};
 
-use publisher::{Error, Kind, Result};
-use vhd::Image;
+use publisher::{Error, ImageReport, Kind, Result};
+use vhd::{Image, ImageInfo, OpenOptions, image_info::Difference};
 
-/// Opens what a path, or a pattern that matches one file, names.
+use crate::{
+    args::Opening,
+    render::{message, meter::Meter},
+};
+
+/// Opens what a path, or a pattern that matches one file, names. What is not as it should be in it is shown.
 ///
 /// # Errors
 /// [`Kind::Config`] if no image is named or the pattern is not one file's, [`Kind::Image`] for a file that is none.
-pub fn open(named: Option<&str>) -> Result<Arc<Image>> {
+pub async fn open(named: Option<&str>, opening: &Opening) -> Result<Arc<Image>> {
     let named = named.ok_or_else(|| {
         Error::new(Kind::Config, "no image is named")
             .with_hint("publish azure result/disk.vhd, or `image = …` in publish.toml")
     })?;
-    Ok(Arc::new(Image::open(find(named)?)?))
+    let path = find(named)?;
+    let Opening { spool_dir, repair } = opening.clone();
+    let image = apart(move || {
+        let meter = Meter::new(format!("unpacking {}", path.display()));
+        let report = |progress| meter.show(progress);
+        OpenOptions::new().spool_in(spool_dir).repair(repair).progress(&report).open(&path).map_err(Error::from)
+    })
+    .await?;
+    for warning in image.warnings() {
+        message::warning(&warning.to_string());
+    }
+    Ok(Arc::new(image))
+}
+
+/// What stands beside the image, and where it disagrees with it.
+pub async fn info(image: &Arc<Image>) -> Result<Option<(ImageInfo, Vec<Difference>)>> {
+    let image = image.clone();
+    apart(move || {
+        let Some(info) = ImageInfo::beside(&image.path())? else { return Ok(None) };
+        let differences = info.differences(&image)?;
+        Ok(Some((info, differences)))
+    })
+    .await
+}
+
+/// That what stands beside the image agrees with it.
+///
+/// # Errors
+/// [`Kind::Image`] with everything that differs.
+pub async fn check_info(image: &Arc<Image>) -> Result<()> {
+    let Some((info, differences)) = info(image).await? else { return Ok(()) };
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    let text = format!("{} does not agree with {}: {}", info.path.display(), image.path().display(), all.join("; "));
+    Err(Error::new(Kind::Image, text).with_hint("one of the two is of another build; build the image again"))
+}
+
+/// Reads the image's data once, on threads of its own; everything later goes by what was found.
+pub async fn read(image: &Arc<Image>) -> Result<ImageReport> {
+    let image = image.clone();
+    apart(move || ImageReport::of(&image)).await
+}
+
+/// Runs what blocks where it does not keep anything else from running.
+pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::new(Kind::Local, "reading the image failed").caused_by(error))?
 }
 
 fn find(named: &str) -> Result<PathBuf> {

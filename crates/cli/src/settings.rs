@@ -34,6 +34,8 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// Where journals are kept.
     pub state_dir: Option<PathBuf>,
+    /// Where a compressed image is unpacked.
+    pub spool_dir: Option<PathBuf>,
     /// Azure.
     pub azure: backend_azure::Config,
     /// AWS.
@@ -86,6 +88,7 @@ impl Settings {
         set(&mut self.name, &args.name);
         set(&mut self.version, &args.version);
         set(&mut self.state_dir, &args.state_dir);
+        set(&mut self.spool_dir, &args.opening.spool_dir);
         set(&mut self.azure.resource_group, &args.resource_group);
         set(&mut self.azure.gallery, &args.gallery);
         set(&mut self.aws.bucket, &args.bucket);

@@ -181,10 +181,17 @@ impl StdError for Error {
 impl From<vhd::Error> for Error {
     fn from(error: vhd::Error) -> Self {
         let hint = error.hint();
-        let mut outer = Self::new(Kind::Image, error.to_string());
+        let kind = match &error {
+            // Nothing is wrong with the image.
+            vhd::Error::NoSpace { .. } | vhd::Error::Exists { .. } => Kind::Local,
+            vhd::Error::Interrupted => Kind::Cancelled,
+            _ => Kind::Image,
+        };
+        let mut outer = Self::new(kind, error.to_string());
         outer.0.hint = hint;
         match error {
-            vhd::Error::Io { source, .. } => outer.caused_by(source),
+            vhd::Error::Io { source, .. } | vhd::Error::Compressed { source, .. } => outer.caused_by(source),
+            vhd::Error::ImageInfo { source, .. } => outer.caused_by(source),
             _ => outer,
         }
     }

@@ -54,6 +54,8 @@ pub struct ImageReport {
     pub path: PathBuf,
     /// How it stores the disk.
     pub format: vhd::Format,
+    /// What the file is compressed with; null if it is not.
+    pub compression: Option<vhd::Compression>,
     /// Size of the file in bytes.
     pub file_size: u64,
     /// Size of the disk in bytes.
@@ -66,6 +68,9 @@ pub struct ImageReport {
     pub generation: Option<vhd::Generation>,
     /// The architecture of the boot files, if there are any.
     pub architecture: Option<vhd::Architecture>,
+    /// What is not as it should be in the file, and did not keep it from being read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<vhd::Warning>,
 }
 
 impl ImageReport {
@@ -78,12 +83,14 @@ impl ImageReport {
         Ok(Self {
             path: image.path(),
             format: image.format(),
+            compression: image.compression(),
             file_size: image.file_size(),
             virtual_size: image.virtual_size(),
             data_size: content.blocks().len() as u64 * vhd::CONTENT_BLOCK,
             digest: content.digest().to_string(),
             generation: facts.firmware().map(|_| facts.generation()),
             architecture: facts.architecture(),
+            warnings: image.warnings().to_vec(),
         })
     }
 }

@@ -60,7 +60,7 @@ impl DynamicHeader {
     /// What is wrong with it.
     pub fn parse(bytes: &[u8; HEADER_SIZE], disk_size: u64, file_length: u64) -> Result<Self, BadField> {
         if &bytes[0..8] != COOKIE {
-            return Err(BadField::new("cookie", format!("{:?}", bytes[0..8].escape_ascii().to_string()), "cxsparse"));
+            return Err(BadField::new("cookie", format!("\"{}\"", bytes[0..8].escape_ascii()), "cxsparse"));
         }
         let (stored, computed) = (be32(bytes, CHECKSUM_AT), checksum(bytes, CHECKSUM_AT));
         if stored != computed {

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use crate::detect::Foreign;
+use crate::{Compression, detect::Foreign};
 
 /// What this crate's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -30,6 +30,30 @@ pub enum Error {
     /// A valid footer exists, and more bytes follow it.
     #[error("{}: {trailing} bytes follow the VHD footer, which stands at byte {footer} and has to be the end of the file", path.display())]
     TrailingBytes { path: PathBuf, footer: u64, trailing: u64 },
+    /// A VHD that blocks cannot be appended to, with data after its footer.
+    #[error("{}: {trailing} bytes that are not all zeros follow the footer of a dynamic VHD, which stands at byte {footer}; they are in no block of the disk", path.display())]
+    TrailingData { path: PathBuf, footer: u64, trailing: u64 },
+    /// A dynamic VHD ends before its blocks do.
+    #[error("{} is cut short: block {block} of the VHD ends at byte {needed}, the file at byte {length}", path.display())]
+    CutShort { path: PathBuf, block: u64, needed: u64, length: u64 },
+    /// What is compressed cannot be unpacked.
+    #[error("{} cannot be unpacked: its {compression} data is damaged, cut short or beyond the memory allowed", path.display())]
+    Compressed { path: PathBuf, compression: Compression, source: io::Error },
+    /// What is compressed is compressed again.
+    #[error("{} is compressed twice: inside {outer} there is {inner}", path.display())]
+    CompressedTwice { path: PathBuf, outer: Compression, inner: Compression },
+    /// There is no room to unpack an image.
+    #[error("{} has {available} bytes free, and at least {needed} more are needed to unpack {}", dir.display(), image.display())]
+    NoSpace { dir: PathBuf, image: PathBuf, available: u64, needed: u64 },
+    /// What is to be written is there already.
+    #[error("{} exists", path.display())]
+    Exists { path: PathBuf },
+    /// `image-info.json` is not what its name says.
+    #[error("{} cannot be read as an image-info.json", path.display())]
+    ImageInfo { path: PathBuf, source: serde_json::Error },
+    /// The operation was asked to end.
+    #[error("interrupted")]
+    Interrupted,
     /// A field of the format holds a value it must not hold.
     #[error("{}: {structure}: {field} is {value}, expected {expected}", path.display())]
     Field { path: PathBuf, structure: &'static str, field: &'static str, value: String, expected: String },
@@ -58,12 +82,21 @@ impl Error {
                 "flatten it together with its parent: qemu-img convert -O vpc -o subformat=dynamic,force_size=on '{}' flat.vhd",
                 path.display()
             )),
-            Self::TruncatedFooter { .. } => Some("the file was cut short; copy or build it again".into()),
+            Self::TrailingData { .. } => Some("build or copy it again; what was appended belongs to another disk".into()),
+            Self::TruncatedFooter { .. } | Self::CutShort { .. } => Some("the file was cut short; copy or build it again".into()),
             Self::TrailingBytes { .. } => Some(
                 "NixOS azure images with an automatic disk size are grown after their footer was written (nixpkgs #516860): \
-                 set virtualisation.diskSize to a number of MiB and build again"
+                 set virtualisation.diskSize to a number of MiB and build again, or read it as it was meant with --repair"
                     .into(),
             ),
+            Self::Compressed { compression, path, .. } => {
+                let program = compression.program();
+                Some(format!("`{program} -t '{}'` tells which; copy it again, or unpack it first: {program} -d", path.display()))
+            }
+            Self::Exists { .. } => Some("remove it, or replace it with --force".into()),
+            Self::ImageInfo { .. } => Some("build the image again, or take the file away".into()),
+            Self::CompressedTwice { outer, path, .. } => Some(format!("unpack it once: {} -d '{}'", outer.program(), path.display())),
+            Self::NoSpace { .. } => Some("free some, or name another directory with --spool-dir".into()),
             Self::Changed { .. } => Some("publish it again when nothing writes to it any more".into()),
             Self::TooLarge { .. } => Some("publish it as a raw disk, where the cloud takes one".into()),
             _ => None,

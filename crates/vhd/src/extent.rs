@@ -62,6 +62,20 @@ pub fn total(extents: &[Extent]) -> u64 {
     extents.iter().map(|e| e.length).sum()
 }
 
+/// How full each of `columns` equal parts of `size` bytes is, from 0 to 1.
+#[must_use]
+pub fn density(extents: &[Extent], size: u64, columns: u32) -> Vec<f64> {
+    // The borders of the columns lie within 2^64 × 2^32, and so in 128 bits.
+    let border = |column: u32| (u128::from(size) * u128::from(column) / u128::from(columns)) as u64;
+    let column = |column| {
+        let range = Extent::between(border(column), border(column + 1))?;
+        let first = extents.partition_point(|extent| extent.end() <= range.offset);
+        let filled: u64 = extents[first..].iter().map_while(|extent| extent.intersect(&range)).map(|e| e.length).sum();
+        Some(filled as f64 / range.length as f64)
+    };
+    (0..columns).map(|index| column(index).unwrap_or(0.0)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +100,13 @@ mod tests {
         assert_eq!(intersect(&a, &b), [e(5, 10), e(20, 25), e(29, 30), e(40, 41)]);
         assert_eq!(intersect(&b, &a), intersect(&a, &b));
         assert_eq!(intersect(&a, &[]), []);
+    }
+
+    #[test]
+    fn density_is_the_filled_share_of_each_column() {
+        assert_eq!(density(&[e(0, 10), e(15, 20), e(39, 40)], 40, 4), [1.0, 0.5, 0.0, 0.1]);
+        assert_eq!(density(&[e(0, 4)], 4, 8), [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0]);
+        assert_eq!(density(&[], 0, 2), [0.0, 0.0]);
+        assert_eq!(density(&[e(0, u64::MAX)], u64::MAX, 3), [1.0, 1.0, 1.0]);
     }
 }

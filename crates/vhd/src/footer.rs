@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::{Error, Result, SECTOR};
+use crate::{Error, Result, SECTOR, geometry::Geometry};
 
 /// Bytes of a footer.
 pub const FOOTER_SIZE: usize = SECTOR as usize;
@@ -21,7 +21,6 @@ const FEATURES: u32 = 2;
 const CREATOR_APPLICATION: &[u8; 4] = b"qem2";
 const CREATOR_VERSION: u32 = 0x0005_0003;
 const CREATOR_HOST_OS: &[u8; 4] = b"Wi2k";
-const GEOMETRY: [u8; 4] = [0xff, 0xff, 16, 255];
 const CHECKSUM_AT: usize = 64;
 
 /// What kind of disk the footer describes (VHD spec, "Disk Type").
@@ -35,6 +34,16 @@ pub enum DiskType {
     Differencing,
 }
 
+impl DiskType {
+    fn number(self) -> u32 {
+        match self {
+            Self::Fixed => 2,
+            Self::Dynamic => 3,
+            Self::Differencing => 4,
+        }
+    }
+}
+
 /// The fields of a footer that decide how a disk is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footer {
@@ -46,6 +55,8 @@ pub struct Footer {
     pub current_size: u64,
     /// The program that wrote it, four characters.
     pub creator_application: [u8; 4],
+    /// Cylinders, heads and sectors.
+    pub geometry: Geometry,
     /// Identity of the disk.
     pub unique_id: Uuid,
 }
@@ -55,18 +66,20 @@ impl Footer {
     #[must_use]
     pub fn new(disk_type: DiskType, current_size: u64, unique_id: Uuid) -> Self {
         let data_offset = if disk_type == DiskType::Fixed { NO_OFFSET } else { SECTOR };
-        Self { disk_type, data_offset, current_size, creator_application: *CREATOR_APPLICATION, unique_id }
+        Self {
+            disk_type,
+            data_offset,
+            current_size,
+            creator_application: *CREATOR_APPLICATION,
+            geometry: Geometry::MAX,
+            unique_id,
+        }
     }
 
     /// The footer's bytes, checksum included.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; FOOTER_SIZE] {
         let mut bytes = [0; FOOTER_SIZE];
-        let disk_type: u32 = match self.disk_type {
-            DiskType::Fixed => 2,
-            DiskType::Dynamic => 3,
-            DiskType::Differencing => 4,
-        };
         bytes[0..8].copy_from_slice(COOKIE);
         bytes[8..12].copy_from_slice(&FEATURES.to_be_bytes());
         bytes[12..16].copy_from_slice(&VERSION.to_be_bytes());
@@ -77,8 +90,8 @@ impl Footer {
         bytes[36..40].copy_from_slice(CREATOR_HOST_OS);
         bytes[40..48].copy_from_slice(&self.current_size.to_be_bytes());
         bytes[48..56].copy_from_slice(&self.current_size.to_be_bytes());
-        bytes[56..60].copy_from_slice(&GEOMETRY);
-        bytes[60..64].copy_from_slice(&disk_type.to_be_bytes());
+        bytes[56..60].copy_from_slice(&self.geometry.to_bytes());
+        bytes[60..64].copy_from_slice(&self.disk_type.number().to_be_bytes());
         bytes[68..84].copy_from_slice(self.unique_id.as_bytes());
         let sum = checksum(&bytes, CHECKSUM_AT);
         bytes[CHECKSUM_AT..CHECKSUM_AT + 4].copy_from_slice(&sum.to_be_bytes());
@@ -91,7 +104,7 @@ impl Footer {
     /// What is wrong with it, as a field: the caller knows the path and the place.
     pub fn parse(bytes: &[u8; FOOTER_SIZE]) -> std::result::Result<Self, BadField> {
         if &bytes[0..8] != COOKIE {
-            return Err(BadField::new("cookie", format!("{:?}", bytes[0..8].escape_ascii().to_string()), "conectix"));
+            return Err(BadField::new("cookie", format!("\"{}\"", bytes[0..8].escape_ascii()), "conectix"));
         }
         let stored = be32(bytes, CHECKSUM_AT);
         let computed = checksum(bytes, CHECKSUM_AT);
@@ -124,8 +137,21 @@ impl Footer {
             data_offset: be64(bytes, 16),
             current_size,
             creator_application,
+            geometry: Geometry::from_bytes([bytes[56], bytes[57], bytes[58], bytes[59]]),
             unique_id: Uuid::from_bytes(unique_id),
         })
+    }
+
+    /// The first field in which a copy of this footer says something else of the disk. The identity and the time may differ:
+    /// some programs refresh only one of the two.
+    pub(crate) fn contradiction(&self, copy: &Self) -> Option<BadField> {
+        let differs = |field, ours: u64, theirs: u64| {
+            (ours != theirs)
+                .then(|| BadField::new(field, theirs.to_string(), format!("{ours}, as in the footer at the end")))
+        };
+        differs("disk type", self.disk_type.number().into(), copy.disk_type.number().into())
+            .or_else(|| differs("data offset", self.data_offset, copy.data_offset))
+            .or_else(|| differs("current size", self.current_size, copy.current_size))
     }
 }
 
@@ -143,6 +169,11 @@ pub struct BadField {
 impl BadField {
     pub(crate) fn new(field: &'static str, value: String, expected: impl Into<String>) -> Self {
         Self { field, value, expected: expected.into() }
+    }
+
+    /// What is wrong, for a message that names the structure itself.
+    pub(crate) fn problem(&self) -> String {
+        format!("{} is {}, expected {}", self.field, self.value, self.expected)
     }
 
     /// The error, with the file and the structure named.

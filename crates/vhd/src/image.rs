@@ -7,11 +7,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Content, Extent, Facts, Result, detect,
-    footer::{DiskType, Footer},
-    format::{dynamic, fixed, raw},
-    map::Map,
-    source::Source,
+    Compression, Content, Extent, Facts, OpenOptions, Result, Warning, footer::Footer, map::Map, source::Source,
 };
 
 /// How a disk is stored in a file.
@@ -44,24 +40,48 @@ pub struct Image {
     footer: Option<Footer>,
     virtual_size: u64,
     map: Map,
+    pub(crate) file_size: u64,
+    pub(crate) compression: Option<Compression>,
+    pub(crate) warnings: Vec<Warning>,
     content: OnceLock<Content>,
     facts: OnceLock<Facts>,
 }
 
 impl Image {
-    /// Opens an image, whatever its name. Reads its structure and no data.
+    /// Opens an image with the default [`OpenOptions`].
     ///
     /// # Errors
     /// Every way in which the file is not a disk that can be published; see [`Error`](crate::Error).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let source = Source::open(path.as_ref())?;
-        let (format, footer) = detect::detect(&source)?;
-        let (virtual_size, map) = match &footer {
-            None => raw::open(&source)?,
-            Some(footer) if footer.disk_type == DiskType::Fixed => fixed::open(&source, footer)?,
-            Some(footer) => dynamic::open(&source, footer)?,
-        };
-        Ok(Self { source, format, footer, virtual_size, map, content: OnceLock::new(), facts: OnceLock::new() })
+        OpenOptions::new().open(path)
+    }
+
+    pub(crate) fn new(source: Source, format: Format, footer: Option<Footer>, virtual_size: u64, map: Map) -> Self {
+        Self {
+            file_size: source.length(),
+            source,
+            format,
+            footer,
+            virtual_size,
+            map,
+            compression: None,
+            warnings: Vec::new(),
+            content: OnceLock::new(),
+            facts: OnceLock::new(),
+        }
+    }
+
+    /// Makes the disk end at byte `end`, unless data or a partition lies behind; whether it does now.
+    pub(crate) fn cut_to(&mut self, end: u64) -> Result<bool> {
+        if self.virtual_size <= end {
+            return Ok(true);
+        }
+        if self.map.has_data_from(&self.source, end)? || Facts::read(self)?.partitions_end > end {
+            return Ok(false);
+        }
+        self.map.truncate(end);
+        self.virtual_size = end;
+        Ok(true)
     }
 
     /// Where the file is.
@@ -70,7 +90,7 @@ impl Image {
         self.source.path().to_owned()
     }
 
-    /// How the disk is stored.
+    /// How the disk is stored, in what a compressed file unpacks to.
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
@@ -82,10 +102,22 @@ impl Image {
         self.footer.as_ref()
     }
 
-    /// Size of the file in bytes.
+    /// What the file is compressed with.
+    #[must_use]
+    pub fn compression(&self) -> Option<Compression> {
+        self.compression
+    }
+
+    /// What is not as it should be in the file, and did not keep the disk from being read.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Size of the file in bytes, compressed if it is.
     #[must_use]
     pub fn file_size(&self) -> u64 {
-        self.source.length()
+        self.file_size
     }
 
     /// Size of the disk in bytes, a multiple of 512.

@@ -15,25 +15,36 @@
 //! cited as "VHD spec" with the name of the section, and from what `qemu-img` was seen to write.
 
 pub mod bat;
+mod compression;
 pub mod content;
+mod convert;
 pub mod detect;
 mod error;
 pub mod extent;
 pub mod facts;
 pub mod footer;
 mod format;
+pub mod geometry;
 mod image;
+pub mod image_info;
 pub mod layout;
 mod map;
+mod open;
 mod source;
+mod warning;
 pub mod zero;
 
+pub use compression::Compression;
 pub use content::{CONTENT_BLOCK, Content, Digest};
+pub use convert::{Converted, convert};
 pub use error::{Error, Result};
 pub use extent::Extent;
 pub use facts::{Architecture, Facts, Firmware, Generation, PartitionTable};
 pub use image::{Format, Image};
+pub use image_info::ImageInfo;
 pub use layout::{DynamicVhd, FixedVhd, Layout, Raw};
+pub use open::{OpenOptions, Progress};
+pub use warning::Warning;
 
 /// Bytes in a sector, the unit of every offset in a VHD (VHD spec, "Overview").
 pub const SECTOR: u64 = 512;

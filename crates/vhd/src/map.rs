@@ -1,6 +1,6 @@
 //! Which ranges of a disk hold data, and where in the file that data is.
 
-use crate::{Extent, Result, extent, source::Source};
+use crate::{Extent, Result, extent, source::Source, zero::is_zero};
 
 /// A run of disk bytes that are stored one after the other in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +52,41 @@ impl Map {
         &self.extents
     }
 
+    /// Whether any byte from `offset` on is not zero.
+    pub fn has_data_from(&self, source: &Source, offset: u64) -> Result<bool> {
+        const STEP: u64 = 1 << 20;
+        let mut buffer = vec![0; STEP as usize];
+        let tail = Extent { offset, length: u64::MAX - offset };
+        for range in self.extents.iter().filter_map(|extent| extent.intersect(&tail)) {
+            let mut at = range.offset;
+            while at < range.end() {
+                let step = STEP.min(range.end() - at);
+                let piece = &mut buffer[..step as usize];
+                self.read_at(source, piece, at)?;
+                if !is_zero(piece) {
+                    return Ok(true);
+                }
+                at += step;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Forgets everything from `end` on.
+    pub fn truncate(&mut self, end: u64) {
+        self.runs.retain_mut(|run| {
+            run.length = run.length.min(end.saturating_sub(run.disk));
+            run.length > 0
+        });
+        self.extents.retain_mut(|extent| {
+            extent.length = extent.length.min(end.saturating_sub(extent.offset));
+            extent.length > 0
+        });
+    }
+
     /// Fills `buffer` with the disk's bytes from `offset`, zeros where nothing is stored.
     pub fn read_at(&self, source: &Source, buffer: &mut [u8], offset: u64) -> Result<()> {
-        let end = offset + buffer.len() as u64;
+        let end = offset.saturating_add(buffer.len() as u64);
         let first = self.runs.partition_point(|run| run.end() <= offset);
         let mut filled = offset;
         let index = |disk: u64| (disk - offset) as usize;

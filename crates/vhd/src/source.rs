@@ -17,6 +17,8 @@ pub struct Source {
     path: PathBuf,
     length: u64,
     modified: (i64, i64),
+    /// The ranges that hold data, where whoever wrote the file knows them.
+    known: Option<Vec<Extent>>,
 }
 
 impl Source {
@@ -38,7 +40,15 @@ impl Source {
             return Err(Error::Empty { path: path.to_owned() });
         }
         let modified = (metadata.mtime(), metadata.mtime_nsec());
-        Ok(Self { file, path: path.to_owned(), length, modified })
+        Ok(Self { file, path: path.to_owned(), length, modified, known: None })
+    }
+
+    /// What was unpacked from `path` into `file`, whose data is in `extents`.
+    pub fn unpacked(file: File, path: &Path, length: u64, extents: Vec<Extent>) -> Result<Self> {
+        let io = |source| Error::Io { action: "unpack", path: path.to_owned(), source };
+        let metadata = file.metadata().map_err(io)?;
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        Ok(Self { file, path: path.to_owned(), length, modified, known: Some(extents) })
     }
 
     pub fn path(&self) -> &Path {
@@ -68,6 +78,9 @@ impl Source {
 
     /// The ranges of the file that are not holes, sorted. A file system that cannot tell is taken to have none.
     pub fn data(&self) -> Result<Vec<Extent>> {
+        if let Some(known) = &self.known {
+            return Ok(known.clone());
+        }
         let mut ranges = Vec::new();
         let mut at = 0;
         while at < self.length {

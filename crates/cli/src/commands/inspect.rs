@@ -1,22 +1,22 @@
 use std::io::Write;
 
 use publisher::Result;
-use serde_json::json;
 
-use super::publish::read;
 use crate::{
     args::{Format, Inspect},
     exit::Exit,
-    image, render,
+    image,
+    render::inspect::Inspection,
 };
 
 pub async fn inspect(args: &Inspect) -> Result<Exit> {
-    let image = image::open(Some(&args.image))?;
-    let report = read(&image).await?;
-    let facts = image.facts()?;
+    let image = image::open(Some(&args.image), &args.opening).await?;
+    let report = image::read(&image).await?;
+    let info = image::info(&image).await?;
+    let inspection = Inspection::new(&image, report, info)?;
     let text = match args.format {
-        Format::Human => render::inspect::human(&report, facts, &image),
-        Format::Json => format!("{:#}\n", json!({"schema": 1, "image": report, "facts": facts})),
+        Format::Human => inspection.human(),
+        Format::Json => serde_json::to_string_pretty(&inspection).map(|text| text + "\n").unwrap_or_default(),
     };
     // Whoever reads may have gone.
     let _ = std::io::stdout().write_all(text.as_bytes());

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod convert;
 mod demo;
 mod inspect;
 mod publish;
@@ -20,6 +21,7 @@ pub async fn run(args: Args) -> Exit {
         Command::All(args) => publish::publish(args, &[AZURE, AWS]).await,
         Command::Demo(args) => demo::demo(args).await,
         Command::Inspect(args) => inspect::inspect(args).await,
+        Command::Convert(args) => convert::convert(args).await,
         Command::Sandbox(args) => sandbox::sandbox(args).await,
     };
     done.unwrap_or_else(|error| failure::show(&error))

@@ -1,15 +1,13 @@
 use std::{path::PathBuf, sync::Arc};
 
 use futures::future::join_all;
-use publisher::{
-    CloudName, Error, ImageReport, ImageSpec, Kind, Mode, Report, Result, Runtime, TargetReport, Variables,
-};
+use publisher::{CloudName, Error, ImageSpec, Kind, Mode, Report, Result, Runtime, TargetReport, Variables};
 use sandbox::{Pace, Sandbox};
 use tempfile::TempDir;
 use vhd::Image;
 
 use crate::{
-    args::{Format, Publish},
+    args::{Format, Opening, Publish},
     backends::{self, AWS, AZURE},
     exit::Exit,
     image, interrupt, render,
@@ -20,7 +18,9 @@ pub async fn publish(args: &Publish, clouds: &[CloudName]) -> Result<Exit> {
     let mut settings = Settings::resolve(args)?;
     regions(args, clouds, &mut settings)?;
     // The image first: no cloud is asked anything for a file that is none.
-    let image = image::open(settings.image.as_deref())?;
+    let opening = Opening { spool_dir: settings.spool_dir.clone(), ..args.opening };
+    let image = image::open(settings.image.as_deref(), &opening).await?;
+    image::check_info(&image).await?;
     let mode = if args.plan { Mode::Plan } else { Mode::Publish };
     if args.sandbox {
         let stage = Rehearsal::start().await?;
@@ -54,7 +54,7 @@ pub async fn run(
     format: Format,
 ) -> Result<Exit> {
     let spec = settings.image_spec(&image.path());
-    let image_report = read(image).await?;
+    let image_report = image::read(image).await?;
     let runtime = Runtime::new(render::reporter(), state_dir);
     interrupt::watch(runtime.cancel.clone());
     let one = async |cloud: &CloudName| one(*cloud, settings, &spec, variables, &runtime, image, mode).await;
@@ -78,13 +78,6 @@ async fn one(
         Ok(target) => target.publish(runtime, image, mode).await,
         Err(error) => TargetReport::failed(cloud, &error),
     }
-}
-
-/// Reads the image's data once, on threads of its own; everything later goes by what was found.
-pub async fn read(image: &Arc<Image>) -> Result<ImageReport> {
-    let image = image.clone();
-    let read = tokio::task::spawn_blocking(move || ImageReport::of(&image)).await;
-    read.map_err(|error| Error::new(Kind::Local, "reading the image failed").caused_by(error))?
 }
 
 /// A sandbox in this process, for a demo or a rehearsal.

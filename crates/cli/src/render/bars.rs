@@ -23,7 +23,7 @@ struct Cloud {
 }
 
 /// A style from a template of ours; the plain one if it had a fault.
-fn style(template: &str) -> ProgressStyle {
+pub(super) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 

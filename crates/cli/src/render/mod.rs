@@ -3,9 +3,10 @@
 mod bars;
 pub mod inspect;
 pub mod message;
+pub mod meter;
 mod plain;
 pub mod report;
-mod sizes;
+pub mod sizes;
 
 use std::{io::IsTerminal, sync::Arc};
 
@@ -13,6 +14,9 @@ use publisher::Reporter;
 
 /// The reporter for where standard error goes: bars on a terminal, lines anywhere else.
 pub fn reporter() -> Arc<dyn Reporter> {
-    let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-    if terminal { Arc::new(bars::Bars::default()) } else { Arc::new(plain::Plain) }
+    if on_terminal() { Arc::new(bars::Bars::default()) } else { Arc::new(plain::Plain) }
+}
+
+fn on_terminal() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("CI").is_none()
 }

@@ -12,6 +12,7 @@ mod bad_input;
 mod configuration;
 mod demo;
 mod disks;
+mod images;
 mod memory;
 mod publish_all;
 mod stage;

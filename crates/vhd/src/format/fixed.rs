@@ -1,20 +1,33 @@
 use crate::{
-    Result, SECTOR,
+    Extent, Result,
     footer::{BadField, Footer},
+    geometry,
     map::Map,
     source::Source,
 };
 
-/// A fixed VHD: the disk, then its footer.
-pub fn open(source: &Source, footer: &Footer) -> Result<(u64, Map)> {
-    let stored = source.length() - SECTOR;
-    if footer.current_size != stored {
+/// A fixed VHD: the disk, then its footer, at byte `end`.
+pub fn open(source: &Source, footer: &Footer, end: u64) -> Result<(u64, Map)> {
+    if footer.current_size != end && geometry::differing_size(footer) != Some(end) {
         return Err(BadField::new(
             "current size",
             footer.current_size.to_string(),
-            format!("{stored}, the bytes before it"),
+            format!("{end}, the bytes before it"),
         )
         .of(source.path(), "VHD footer"));
     }
-    Ok((stored, Map::identity(&source.data()?, stored)))
+    Ok((end, Map::identity(&source.data()?, end)))
+}
+
+/// A fixed VHD that was grown as if it were a raw disk: its footer, at byte `at`, is no part of the disk, and what follows
+/// it is.
+pub fn open_grown(source: &Source, footer_at: u64) -> Result<(u64, Map)> {
+    let size = source.length().next_multiple_of(crate::SECTOR);
+    let footer = Extent { offset: footer_at, length: crate::SECTOR };
+    let mut without = Vec::new();
+    for range in source.data()? {
+        without.extend(Extent::between(range.offset, range.end().min(footer.offset)));
+        without.extend(Extent::between(range.offset.max(footer.end()), range.end()));
+    }
+    Ok((size, Map::identity(&without, source.length())))
 }

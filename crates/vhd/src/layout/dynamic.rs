@@ -47,24 +47,20 @@ impl DynamicVhd {
         Ok(Self { image, head, blocks, footer, whole: [Extent { offset: 0, length }] })
     }
 
-    /// Which part of the virtual file holds the byte at `offset`, and where that part lies.
-    fn part_at(&self, offset: u64) -> (Part, Range<u64>) {
+    /// Which part of the virtual file holds the byte at `offset`, and where that part lies; none past the end.
+    fn part_at(&self, offset: u64) -> Option<(Part, Range<u64>)> {
         let head = self.head.len() as u64;
         if offset < head {
-            return (Part::Head, 0..head);
+            return Some((Part::Head, 0..head));
         }
         let nth = (offset - head) / BLOCK;
         let Some(block) = usize::try_from(nth).ok().and_then(|nth| self.blocks.get(nth)) else {
-            let footer = self.length() - SECTOR;
-            return if offset < self.length() {
-                (Part::Footer, footer..self.length())
-            } else {
-                (Part::End, 0..u64::MAX)
-            };
+            let footer = self.length() - SECTOR..self.length();
+            return footer.contains(&offset).then_some((Part::Footer, footer));
         };
         let bitmap = head + nth * BLOCK;
         let data = bitmap + BITMAP;
-        if offset < data { (Part::Bitmap, bitmap..data) } else { (Part::Data(*block), data..bitmap + BLOCK) }
+        Some(if offset < data { (Part::Bitmap, bitmap..data) } else { (Part::Data(*block), data..bitmap + BLOCK) })
     }
 }
 
@@ -74,7 +70,6 @@ enum Part {
     Bitmap,
     Data(u32),
     Footer,
-    End,
 }
 
 fn head(footer: &[u8; FOOTER_SIZE], disk_size: u64, blocks: &[u32]) -> Vec<u8> {
@@ -112,7 +107,10 @@ impl Layout for DynamicVhd {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         let (mut at, mut rest) = (offset, buffer);
         while !rest.is_empty() {
-            let (part, range) = self.part_at(at);
+            let Some((part, range)) = self.part_at(at) else {
+                rest.fill(0);
+                break;
+            };
             let wanted = (range.end - at).min(rest.len() as u64) as usize;
             let (piece, behind) = rest.split_at_mut(wanted);
             let within = (at - range.start) as usize;
@@ -121,7 +119,6 @@ impl Layout for DynamicVhd {
                 Part::Bitmap => piece.fill(0xff),
                 Part::Data(block) => self.image.read_at(piece, u64::from(block) * DATA + within as u64)?,
                 Part::Footer => piece.copy_from_slice(&self.footer[within..within + wanted]),
-                Part::End => piece.fill(0),
             }
             at += wanted as u64;
             rest = behind;

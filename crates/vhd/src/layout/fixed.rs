@@ -59,7 +59,8 @@ impl Layout for FixedVhd {
         let disk = self.disk_size.saturating_sub(offset).min(buffer.len() as u64) as usize;
         let (from_disk, from_footer) = buffer.split_at_mut(disk);
         self.image.read_at(from_disk, offset)?;
-        let skipped = ((offset + disk as u64 - self.disk_size.min(offset + disk as u64)) as usize).min(FOOTER_SIZE);
+        // How far into the footer what is left of the buffer begins.
+        let skipped = offset.saturating_sub(self.disk_size).min(SECTOR) as usize;
         let footer = &self.footer[skipped..];
         let copied = footer.len().min(from_footer.len());
         from_footer[..copied].copy_from_slice(&footer[..copied]);

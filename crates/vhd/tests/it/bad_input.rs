@@ -45,15 +45,24 @@ fn a_truncated_footer_is_named() {
         error(&path),
         "DIR/fixed.vhd: the VHD footer is truncated: 412 of its 512 bytes are there, the file ends at byte 8389020"
     );
-    for cut in [1, 504, 505, 511] {
+    for cut in [2, 504, 505, 511] {
         let path = fixed(dir.path());
         resize(&path, -cut);
         assert!(error(&path).contains("truncated"), "{cut}: {}", error(&path));
     }
-    for cut in [1, 511, 512, 700_000] {
+}
+
+#[test]
+fn a_dynamic_disk_that_ends_before_its_blocks_is_cut_short() {
+    let dir = TempDir::new().unwrap();
+    for cut in [513, 1024, 700_000] {
         let path = dynamic(dir.path());
         resize(&path, -cut);
-        assert!(error(&path).contains("truncated"), "{cut}: {}", error(&path));
+        let length = fs::metadata(&path).unwrap().len();
+        let whole = length + cut.unsigned_abs() - 512;
+        let said =
+            format!("DIR/dynamic.vhd is cut short: block 3 of the VHD ends at byte {whole}, the file at byte {length}");
+        assert_eq!(error(&path), said);
     }
 }
 
@@ -100,7 +109,7 @@ fn other_formats_are_named_with_the_command_that_converts_them() {
         (b"KDMV", 0, "a VMDK image"),
         (b"vhdxfile", 0, "a VHDX image"),
         (b"\x7f\x10\xda\xbe", 0x40, "a VDI image"),
-        (b"\x28\xb5\x2f\xfd", 0, "compressed with zstd"),
+        (b"BZh9", 0, "compressed with bzip2"),
         (b"CD001", 0x8001, "an ISO 9660 image"),
     ];
     for (magic, at, name) in cases {
@@ -139,15 +148,103 @@ fn a_differencing_vhd_is_named() {
     assert!(matches!(Image::open(&path), Err(Error::Differencing { .. })));
 }
 
+/// A field of a dynamic VHD whose checksums are right: where it is, and what it is set to.
+fn lie(dir: &Path, structure: u64, checksum_at: usize, size: usize, field: u64, value: &[u8]) -> String {
+    let path = dynamic(dir);
+    let file = File::options().read(true).write(true).open(&path).unwrap();
+    let length = file.metadata().unwrap().len();
+    // A footer lies in both places, or its copy would tell.
+    let places = if structure == 0 { vec![0, length - 512] } else { vec![structure] };
+    for at in places {
+        file.write_all_at(value, at + field).unwrap();
+        let mut bytes = vec![0; size];
+        file.read_exact_at(&mut bytes, at).unwrap();
+        let sum = vhd::footer::checksum(&bytes, checksum_at);
+        file.write_all_at(&sum.to_be_bytes(), at + checksum_at as u64).unwrap();
+    }
+    error(&path).replace("DIR/dynamic.vhd: ", "")
+}
+
+#[test]
+fn a_footer_whose_checksum_is_right_and_whose_content_lies() {
+    let dir = TempDir::new().unwrap();
+    let footer = |field, value: &[u8]| lie(dir.path(), 0, 64, 512, field, value);
+    assert_eq!(
+        footer(48, &(1_u64 << 63).to_be_bytes()),
+        "VHD footer: current size is 9223372036854775808, expected a multiple of 512 from 512 to 2190433320960"
+    );
+    assert_eq!(
+        footer(48, &0_u64.to_be_bytes()),
+        "VHD footer: current size is 0, expected a multiple of 512 from 512 to 2190433320960"
+    );
+    assert_eq!(
+        footer(48, &(1_u64 << 40).to_be_bytes()),
+        "VHD dynamic header: max table entries is 4, expected at least 524288"
+    );
+    assert_eq!(footer(60, &9_u32.to_be_bytes()), "VHD footer: disk type is 9, expected 2 (fixed) or 3 (dynamic)");
+    assert_eq!(
+        footer(12, &(2_u32 << 16).to_be_bytes()),
+        "VHD footer: file format version is 0x00020000, expected 0x00010000"
+    );
+    let room = fs::metadata(dir.path().join("dynamic.vhd")).unwrap().len() - 512 - 1024;
+    for offset in [0, 7, 1 << 63, u64::MAX] {
+        let said = format!("VHD footer: data offset is {offset}, expected a multiple of 512 between 512 and {room}");
+        assert_eq!(footer(16, &offset.to_be_bytes()), said);
+    }
+    // On the table, which begins with four entries.
+    let cookie = r"\x00\x00\x00\x04\xff\xff\xff\xff";
+    let said = format!("VHD dynamic header: cookie is \"{cookie}\", expected cxsparse");
+    assert_eq!(footer(16, &1536_u64.to_be_bytes()), said);
+}
+
+#[test]
+fn a_header_whose_checksum_is_right_and_whose_content_lies() {
+    let dir = TempDir::new().unwrap();
+    let header = |field, value: &[u8]| lie(dir.path(), 512, 36, 1024, field, value);
+    for size in [0, 1, 511, 3 << 20, 512 << 20, 1 << 31, u32::MAX] {
+        let said =
+            format!("VHD dynamic header: block size is {size}, expected a power of two from 512 bytes to 256 MiB");
+        assert_eq!(header(32, &size.to_be_bytes()), said);
+    }
+    assert_eq!(header(28, &3_u32.to_be_bytes()), "VHD dynamic header: max table entries is 3, expected at least 4");
+    // Many blocks that are not needed are no harm.
+    assert!(Image::open(dynamic(dir.path())).is_ok());
+    for (offset, other) in [(0, "the footer's copy, bytes 0 to 512"), (1024, "the dynamic header, bytes 512 to 1536")] {
+        let said = header(16, &u64::to_be_bytes(offset));
+        assert!(said.contains(&format!("expected a place outside {other}")), "{offset}: {said}");
+    }
+    let end = fs::metadata(dir.path().join("dynamic.vhd")).unwrap().len() - 512;
+    for offset in [1, end, 1 << 63, u64::MAX - 511] {
+        let said = header(16, &offset.to_be_bytes());
+        let expected = format!(
+            "VHD dynamic header: table offset is {offset}, expected a multiple of 512 that leaves room for 4 entries in {end} bytes"
+        );
+        assert_eq!(said, expected);
+    }
+}
+
 #[test]
 fn a_table_entry_that_points_nowhere_or_twice_is_named() {
     let dir = TempDir::new().unwrap();
     let entry = |index: u64, value: u32| {
         let path = dynamic(dir.path());
         File::options().write(true).open(&path).unwrap().write_all_at(&value.to_be_bytes(), 0x600 + index * 4).unwrap();
-        error(&path)
+        error(&path).replace("DIR/dynamic.vhd: VHD block allocation table: entry is ", "")
     };
-    assert!(entry(1, 0).contains("block allocation table: entry is sector 0 for block 1"));
-    assert!(entry(1, 0xffff_0000).contains("entry is sector 4294901760"));
-    assert!(entry(1, 4).contains("outside the block of disk byte"), "{}", entry(1, 4));
+    let end = fs::metadata(dynamic(dir.path())).unwrap().len() - 512;
+    let outside = |what: &str| format!("expected a place outside {what}");
+    assert_eq!(entry(1, 0), format!("sector 0 for block 1, {}", outside("the footer's copy, bytes 0 to 512")));
+    assert_eq!(entry(1, 1), format!("sector 1 for block 1, {}", outside("the dynamic header, bytes 512 to 1536")));
+    assert_eq!(
+        entry(1, 3),
+        format!("sector 3 for block 1, {}", outside("the block allocation table, bytes 1536 to 1552"))
+    );
+    // Into a block, and exactly on one.
+    assert_eq!(entry(1, 5), format!("sector 5 for block 1, {}", outside("block 0, bytes 2048 to 2099712")));
+    assert_eq!(entry(1, 4), format!("sector 4 for block 1, {}", outside("block 0, bytes 2048 to 2099712")));
+    for sector in [(end / 512) as u32, 0x7fff_ffff, 0xffff_fffe] {
+        let said =
+            format!("sector {sector} for block 1, expected a block that ends by byte {end}, where the footer is");
+        assert_eq!(entry(1, sector), said);
+    }
 }

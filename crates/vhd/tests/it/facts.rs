@@ -52,7 +52,8 @@ impl Seek for Slice {
     }
 }
 
-fn gpt_disk(path: &Path, boot_file: Option<(&str, u16)>) {
+/// A disk of 64 MiB with an EFI system partition, and on it a boot file of that name for that machine.
+pub fn gpt_disk(path: &Path, boot_file: Option<(&str, u16)>) {
     disk::raw(path, 64 << 20, &[]);
     let file = File::options().read(true).write(true).open(path).unwrap();
     let mbr = gpt::mbr::ProtectiveMBR::with_lb_size(((64 << 20) / 512) - 1);

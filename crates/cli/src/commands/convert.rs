@@ -1,0 +1,52 @@
+use std::{io::Write, ops::ControlFlow, sync::Arc};
+
+use publisher::Result;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use vhd::{Converted, DynamicVhd, FixedVhd, Image, Raw};
+
+use crate::{
+    args::{self, Convert, Format},
+    exit::Exit,
+    image, interrupt,
+    render::{meter::Meter, sizes::bytes},
+};
+
+pub async fn convert(args: &Convert) -> Result<Exit> {
+    let image = image::open(Some(&args.image), &args.opening).await?;
+    let cancel = CancellationToken::new();
+    interrupt::watch(cancel.clone());
+    let (to, out, force) = (args.to, args.out.clone(), args.force);
+    let (format, done) = image::apart(move || {
+        let layout = layout(image, to)?;
+        let meter = Meter::new(format!("writing {}", out.display()));
+        let done = vhd::convert(&*layout, &out, force, &|progress| {
+            meter.show(progress);
+            if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok((layout.format(), done))
+    })
+    .await?;
+    let Converted { length, written } = done;
+    let path = args.out.display();
+    let text = match args.format {
+        Format::Human => format!("{path}: {format}, {}, {} of it data\n", bytes(length), bytes(written)),
+        Format::Json => {
+            let done =
+                json!({"schema": 1, "path": args.out, "format": format, "file_size": length, "data_size": written});
+            format!("{done:#}\n")
+        }
+    };
+    // Whoever reads may have gone.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(Exit::Done)
+}
+
+fn layout(image: Arc<Image>, to: args::Layout) -> Result<Box<dyn vhd::Layout>> {
+    let size = image.virtual_size();
+    Ok(match to {
+        args::Layout::FixedVhd => Box::new(FixedVhd::new(image, FixedVhd::aligned(size))?),
+        args::Layout::DynamicVhd => Box::new(DynamicVhd::new(image, size)?),
+        args::Layout::Raw => Box::new(Raw::new(image, size)?),
+    })
+}

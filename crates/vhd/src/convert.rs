@@ -1,0 +1,118 @@
+//! A layout as a file.
+
+use std::{
+    fs::{File, Permissions},
+    io,
+    ops::ControlFlow,
+    os::unix::fs::{FileExt, PermissionsExt},
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use rayon::prelude::*;
+
+use crate::{Error, Extent, Layout, Progress, Result, zero::data_spans};
+
+/// Copied at a time: enough for the calls not to matter, and little enough for the processor's cache.
+const STEP: u64 = 512 << 10;
+/// What a file system allocates at least; a page of zeros of this size stays a hole.
+const PAGE: usize = 4096;
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Converted {
+    /// Length of the file in bytes.
+    pub length: u64,
+    /// Bytes of it that were written; the rest are holes.
+    pub written: u64,
+}
+
+/// Writes a layout to `path`: sparse, on all cores, and all or nothing. The file has another name until it is complete and on
+/// the disk; `report` is told how far the copy is, from several threads, and may end it.
+///
+/// # Errors
+/// [`Error::Exists`] if there is a file and `overwrite` is false, [`Error::Interrupted`] if `report` breaks, and
+/// [`Error::Io`].
+pub fn convert(
+    layout: &dyn Layout,
+    path: &Path,
+    overwrite: bool,
+    report: &(dyn Fn(Progress) -> ControlFlow<()> + Sync),
+) -> Result<Converted> {
+    let io = |action| move |source| Error::Io { action, path: path.to_owned(), source };
+    if !overwrite && path.symlink_metadata().is_ok() {
+        return Err(Error::Exists { path: path.to_owned() });
+    }
+    // In the same folder, because a file is renamed only within a file system.
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let part = tempfile::Builder::new()
+        .prefix(".publish-")
+        .suffix(".part")
+        // What every new file gets; the user's umask takes its share.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(io("write"))?;
+    let written = copy(layout, part.as_file(), report, &io("write"))?;
+    part.as_file().sync_all().map_err(io("write"))?;
+    let persisted = if overwrite { part.persist(path) } else { part.persist_noclobber(path) };
+    persisted.map_err(|failed| match failed.error.kind() {
+        io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
+        _ => io("write")(failed.error),
+    })?;
+    // The new name too has to outlive a power failure.
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("write"))?;
+    Ok(Converted { length: layout.length(), written })
+}
+
+fn copy(
+    layout: &dyn Layout,
+    file: &File,
+    report: &(dyn Fn(Progress) -> ControlFlow<()> + Sync),
+    failed: &(dyn Fn(io::Error) -> Error + Sync),
+) -> Result<u64> {
+    file.set_len(layout.length()).map_err(failed)?;
+    let pieces: Vec<_> = layout.extents().iter().flat_map(|extent| pieces(*extent)).collect();
+    let total = layout.extents().iter().map(|extent| extent.length).sum();
+    let (done, written) = (AtomicU64::new(0), AtomicU64::new(0));
+    pieces.into_par_iter().try_for_each_init(
+        || vec![0; STEP as usize],
+        |buffer, piece| {
+            let bytes = &mut buffer[..piece.length as usize];
+            layout.read_at(bytes, piece.offset)?;
+            for span in data_spans(bytes, PAGE, 0) {
+                let data = &bytes[span.offset as usize..span.end() as usize];
+                file.write_all_at(data, piece.offset + span.offset).map_err(failed)?;
+                written.fetch_add(span.length, Ordering::Relaxed);
+            }
+            let done = done.fetch_add(piece.length, Ordering::Relaxed) + piece.length;
+            match report(Progress { done, total }) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(Error::Interrupted),
+            }
+        },
+    )?;
+    Ok(written.into_inner())
+}
+
+/// An extent in pieces of at most [`STEP`] bytes that end where pages do.
+fn pieces(extent: Extent) -> impl Iterator<Item = Extent> {
+    let mut at = extent.offset;
+    std::iter::from_fn(move || {
+        let next = ((at / STEP + 1) * STEP).min(extent.end());
+        let piece = Extent::between(at, next);
+        at = next;
+        piece
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_end_on_a_step_and_leave_nothing_out() {
+        let all: Vec<_> = pieces(Extent { offset: STEP - 1, length: STEP + 2 }).collect();
+        let at = |offset, length| Extent { offset, length };
+        assert_eq!(all, [at(STEP - 1, 1), at(STEP, STEP), at(2 * STEP, 1)]);
+    }
+}

@@ -1,0 +1,169 @@
+//! `image-info.json`, what NixOS says of an image it built (nixpkgs, `nixos/maintainers/scripts/ec2/amazon-image.nix`).
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Architecture, Error, Facts, Firmware, Image, Result};
+
+/// What the file says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ImageInfo {
+    /// Where it was found.
+    pub path: PathBuf,
+    /// The system's label.
+    pub label: Option<String>,
+    /// `legacy-bios`, `uefi` or `uefi-preferred`, as AWS names them.
+    pub boot_mode: Option<String>,
+    /// `x86_64-linux` or `aarch64-linux`, as Nix names them.
+    pub system: Option<String>,
+    /// Size of the disk in bytes.
+    pub logical_bytes: Option<u64>,
+}
+
+/// Something that the file and the image say differently.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The field of `image-info.json`.
+    pub field: &'static str,
+    /// What it says.
+    pub info: String,
+    /// What the image says.
+    pub image: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}, and the image is {}", self.field, self.info, self.image)
+    }
+}
+
+impl ImageInfo {
+    /// The file beside an image, in its folder or in `nix-support` there; none if there is none, or if it is about other
+    /// images.
+    ///
+    /// # Errors
+    /// [`Error::ImageInfo`] if it is no such file, [`Error::Io`] if it cannot be read.
+    pub fn beside(image: &Path) -> Result<Option<Self>> {
+        let Some(name) = image.file_name() else { return Ok(None) };
+        let folder = image.parent().unwrap_or(Path::new(""));
+        // A link to an image in the store: what describes it stands there.
+        let real = image.canonicalize().ok().and_then(|path| Some(path.parent()?.to_owned()));
+        for folder in [Some(folder.to_owned()), real].into_iter().flatten() {
+            for place in ["nix-support/image-info.json", "image-info.json"] {
+                let path = folder.join(place);
+                match fs::read(&path) {
+                    Ok(bytes) => return Self::parse(path, &bytes, name),
+                    Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+                    Err(source) => return Err(Error::Io { action: "read", path, source }),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn parse(path: PathBuf, bytes: &[u8], image: &OsStr) -> Result<Option<Self>> {
+        let file: File =
+            serde_json::from_slice(bytes).map_err(|source| Error::ImageInfo { path: path.clone(), source })?;
+        // Older ones describe the image at the top; newer ones have a disk, or two for ZFS, each with its file.
+        let mut disks: Vec<Disk> = file.disks.into_values().collect();
+        disks.push(Disk { logical_bytes: file.logical_bytes, file: file.file });
+        disks.retain(|disk| disk.logical_bytes.is_some() || disk.file.is_some());
+        let about_this = |disk: &Disk| disk.file.as_deref().is_none_or(|file| named_alike(file, image));
+        let logical_bytes = match disks.iter().find(|disk| about_this(disk)) {
+            Some(disk) => disk.logical_bytes.as_ref().and_then(Bytes::get),
+            None if disks.is_empty() => None,
+            None => return Ok(None),
+        };
+        Ok(Some(Self { path, label: file.label, boot_mode: file.boot_mode, system: file.system, logical_bytes }))
+    }
+
+    /// Where the file and the image disagree. What the image does not tell is not compared.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the image cannot be read.
+    pub fn differences(&self, image: &Image) -> Result<Vec<Difference>> {
+        let facts = image.facts()?;
+        Ok([self.boot_mode_differs(facts), self.system_differs(facts), self.size_differs(image)]
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+
+    fn boot_mode_differs(&self, facts: &Facts) -> Option<Difference> {
+        let (said, firmware) = (self.boot_mode.as_deref()?, facts.firmware()?);
+        let agrees = match said {
+            "legacy-bios" => firmware != Firmware::Uefi,
+            "uefi" | "uefi-preferred" => firmware != Firmware::Bios,
+            _ => false,
+        };
+        let image = format!("a disk that boots with {firmware}");
+        (!agrees).then(|| Difference { field: "boot_mode", info: said.to_owned(), image })
+    }
+
+    fn system_differs(&self, facts: &Facts) -> Option<Difference> {
+        let (said, architecture) = (self.system.as_deref()?, facts.architecture()?);
+        let expected = match architecture {
+            Architecture::X86_64 => "x86_64-linux",
+            Architecture::Arm64 => "aarch64-linux",
+        };
+        let image = format!("for {architecture}, by its boot files");
+        (said != expected).then(|| Difference { field: "system", info: said.to_owned(), image })
+    }
+
+    fn size_differs(&self, image: &Image) -> Option<Difference> {
+        let said = self.logical_bytes?;
+        // NixOS asks `qemu-img info`, which takes a fixed VHD for a raw disk and counts its footer.
+        let with_footer = image.virtual_size() + crate::SECTOR;
+        let agrees = said == image.virtual_size() || said == with_footer;
+        let image = format!("a disk of {} bytes", image.virtual_size());
+        (!agrees).then(|| Difference { field: "logical_bytes", info: said.to_string(), image })
+    }
+}
+
+/// Whether a path in the file names the image, as it is or compressed.
+fn named_alike(file: &str, image: &OsStr) -> bool {
+    let (Some(file), Some(image)) = (Path::new(file).file_name().and_then(OsStr::to_str), image.to_str()) else {
+        return false;
+    };
+    image == file || image.strip_prefix(file).is_some_and(|rest| [".zst", ".zstd", ".gz", ".xz"].contains(&rest))
+}
+
+#[derive(Deserialize)]
+struct File {
+    label: Option<String>,
+    boot_mode: Option<String>,
+    system: Option<String>,
+    logical_bytes: Option<Bytes>,
+    file: Option<String>,
+    #[serde(default)]
+    disks: BTreeMap<String, Disk>,
+}
+
+#[derive(Deserialize)]
+struct Disk {
+    logical_bytes: Option<Bytes>,
+    file: Option<String>,
+}
+
+/// A number, which some versions write as text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Bytes {
+    Number(u64),
+    Text(String),
+}
+
+impl Bytes {
+    fn get(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => text.parse().ok(),
+        }
+    }
+}
