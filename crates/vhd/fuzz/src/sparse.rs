@@ -13,6 +13,26 @@ pub const MEND: u8 = 1;
 /// What is said about a file at most, 64 TiB.
 const LONGEST: u64 = 1 << 46;
 
+/// Makes the checksums of a GPT right, that of its entries and its own.
+fn mend_gpt(file: &File, at: u64, length: u64) -> io::Result<()> {
+    let mut header = [0; 92];
+    if at + 512 > length {
+        return Ok(());
+    }
+    file.read_exact_at(&mut header, at)?;
+    let number = |field: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| header[field + byte]));
+    let (start, size) = (u64::from(number(72)) * 512, u64::from(number(80)) * u64::from(number(84)));
+    if size <= 1 << 16 && start + size <= length {
+        let mut entries = vec![0; size as usize];
+        file.read_exact_at(&mut entries, start)?;
+        header[88..92].copy_from_slice(&crc32fast::hash(&entries).to_le_bytes());
+    }
+    header[16..20].fill(0);
+    let sum = crc32fast::hash(&header);
+    header[16..20].copy_from_slice(&sum.to_le_bytes());
+    file.write_all_at(&header, at)
+}
+
 /// A sparse file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Sparse {
@@ -80,6 +100,9 @@ impl Sparse {
             let mut bytes = [0; 1024];
             let room = self.length.saturating_sub(at).min(1024) as usize;
             file.read_exact_at(&mut bytes[..room], at)?;
+            if bytes.starts_with(b"EFI PART") {
+                mend_gpt(file, at, self.length)?;
+            }
             let (size, field) = match &bytes[..8] {
                 b"conectix" => (512, 64),
                 b"cxsparse" => (1024, 36),

@@ -1,7 +1,8 @@
 //! What is on a disk, as far as a cloud has to be told: partition table, EFI system partition, boot files.
 
-mod disk;
 mod esp;
+mod fat;
+mod gpt;
 mod partitions;
 mod pe;
 
@@ -9,6 +10,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use self::fat::Bad;
 use crate::{Image, Result};
 
 /// How the disk is divided.
@@ -124,7 +126,10 @@ impl Facts {
         if let Some(esp) = found.esp {
             match esp::boot_files(image, esp) {
                 Ok(files) => facts.boot_files = files,
-                Err(error) => facts.problems.push(format!("the EFI system partition cannot be read: {error}")),
+                Err(Bad::Damaged(what)) => {
+                    facts.problems.push(format!("the EFI system partition cannot be read: {what}"))
+                }
+                Err(Bad::Unreadable(error)) => return Err(error),
             }
         }
         Ok(facts)

@@ -1,6 +1,7 @@
-use gpt::{GptConfig, partition_types};
-
-use super::{PartitionTable, disk::Window};
+use super::{
+    PartitionTable,
+    gpt::{self, Gpt},
+};
 use crate::{Extent, Image, Result, SECTOR, footer::FOOTER_SIZE, zero::is_zero};
 
 /// What the partition table says.
@@ -23,34 +24,31 @@ pub fn read(image: &Image) -> Result<Partitions> {
     let mut sector = [0; FOOTER_SIZE];
     image.read_at(&mut sector, 0)?;
     let mbr = Mbr::parse(&sector);
-    match GptConfig::new().writable(false).open_from_device(Window::whole(image)) {
-        Ok(disk) => Ok(from_gpt(&disk, &mbr)),
-        Err(error) if mbr.is_protective() => Ok(Partitions {
-            problems: vec![format!("the master boot record announces a GPT, and that cannot be read: {error}")],
-            ..Partitions::default()
-        }),
-        Err(_) => Ok(from_mbr(&mbr)),
-    }
+    Ok(match gpt::read(image)? {
+        Ok(table) if mbr.is_protective() => from_gpt(table, &mbr),
+        Ok(mut table) if table.primary => {
+            table.problems.push("the master boot record does not announce the GPT".to_owned());
+            from_gpt(table, &mbr)
+        }
+        Err(problems) if mbr.is_protective() => {
+            let announced = "the master boot record announces a GPT, and there is none that can be read".to_owned();
+            let problems = std::iter::once(announced).chain(problems).collect();
+            Partitions { problems, ..Partitions::default() }
+        }
+        // At most a backup that was left of a table which something else has replaced.
+        _ => from_mbr(&mbr),
+    })
 }
 
-fn from_gpt(disk: &gpt::GptDisk<Window<'_>>, mbr: &Mbr) -> Partitions {
-    let mut problems = Vec::new();
-    if disk.primary_header().is_err() {
-        problems.push("the primary GPT header is damaged".to_owned());
+fn from_gpt(table: Gpt, mbr: &Mbr) -> Partitions {
+    let of_type = |kind| table.partitions.iter().find(|partition| partition.kind == kind);
+    Partitions {
+        table: PartitionTable::Gpt,
+        end: table.partitions.iter().map(|partition| partition.range.end()).max().unwrap_or(0),
+        esp: of_type(gpt::EFI_SYSTEM).map(|partition| partition.range),
+        bios_boot: of_type(gpt::BIOS_BOOT).is_some() && mbr.has_boot_code,
+        problems: table.problems,
     }
-    if disk.backup_header().is_err() {
-        problems.push("the backup GPT header is damaged or not at the end of the disk".to_owned());
-    }
-    let of_type = |wanted: partition_types::Type| disk.partitions().values().find(|p| p.part_type_guid == wanted);
-    let esp = of_type(partition_types::EFI).and_then(|partition| {
-        let start = partition.first_lba.checked_mul(SECTOR)?;
-        let end = partition.last_lba.checked_add(1)?.checked_mul(SECTOR)?;
-        Extent::between(start, end)
-    });
-    let bios_boot = of_type(partition_types::BIOS).is_some() && mbr.has_boot_code;
-    let last = disk.partitions().values().filter(|p| p.is_used()).map(|p| p.last_lba.saturating_add(1)).max();
-    let end = last.unwrap_or(0).saturating_mul(SECTOR);
-    Partitions { table: PartitionTable::Gpt, end, esp, bios_boot, problems }
 }
 
 fn from_mbr(mbr: &Mbr) -> Partitions {
