@@ -32,6 +32,15 @@ demo:
 test *FLAGS:
     cargo test --workspace {{ FLAGS }}
 
+# The inner loops beside qemu-img and sha256sum; TMPDIR says on which file system
+bench *FLAGS:
+    cargo bench -p vhd {{ FLAGS }}
+
+# Fuzz TARGET (open, read, facts or unpack) for so many SECONDS; wants cargo-fuzz and a nightly compiler
+[working-directory('crates/vhd')]
+fuzz TARGET SECONDS='600':
+    cargo +nightly fuzz run --sanitizer none {{ TARGET }} -- -max_total_time={{ SECONDS }} -rss_limit_mb=64 -timeout=10 -max_len=16384
+
 # What has to pass before anything lands
 ci:
     bash .ci/run

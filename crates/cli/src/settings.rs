@@ -113,7 +113,7 @@ impl Settings {
 
     /// What is said of the image for both clouds.
     pub fn image_spec(&self, image: &Path) -> ImageSpec {
-        let by_file = || image.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let by_file = || Some(name_of(image.file_name()?.to_str()?).to_owned());
         ImageSpec {
             name: self.name.clone().or_else(by_file).unwrap_or_else(|| "image".to_owned()),
             version: self.version.clone(),
@@ -128,6 +128,16 @@ impl Settings {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let by_user = || Some(variable("HOME")?.join(".local/state"));
         self.state_dir.clone().or_else(|| Some(variable("XDG_STATE_HOME").or_else(by_user)?.join("publish")))
+    }
+}
+
+/// What a file is called without what says how it is stored: `nixos.vhd.zst` is `nixos`.
+fn name_of(file: &str) -> &str {
+    let unpacked = [".zst", ".zstd", ".gz", ".xz"].iter().find_map(|extension| file.strip_suffix(extension));
+    let name = unpacked.unwrap_or(file);
+    match name.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem,
+        _ => name,
     }
 }
 
@@ -182,4 +192,22 @@ fn unreadable(error: &figment::Error) -> Error {
     let field = if error.path.is_empty() { String::new() } else { format!("{}: ", error.path.join(".")) };
     let place = place.unwrap_or_else(|| "the configuration".to_owned());
     Error::new(Kind::Config, format!("{place}: {field}{}", error.kind.to_string().trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_of;
+
+    #[test]
+    fn a_name_is_the_file_without_its_formats() {
+        for (file, name) in [
+            ("nixos.vhd", "nixos"),
+            ("nixos.vhd.zst", "nixos"),
+            ("nixos-25.05.vhd.xz", "nixos-25.05"),
+            ("nixos", "nixos"),
+            (".hidden", ".hidden"),
+        ] {
+            assert_eq!(name_of(file), name, "{file}");
+        }
+    }
 }

@@ -54,7 +54,7 @@ impl Map {
 
     /// Whether any byte from `offset` on is not zero.
     pub fn has_data_from(&self, source: &Source, offset: u64) -> Result<bool> {
-        const STEP: u64 = 1 << 20;
+        const STEP: u64 = 256 << 10;
         let mut buffer = vec![0; STEP as usize];
         let tail = Extent { offset, length: u64::MAX - offset };
         for range in self.extents.iter().filter_map(|extent| extent.intersect(&tail)) {

@@ -9,7 +9,10 @@ use crate::{
 };
 
 /// How much of the table is held at a time.
-const TABLE_STEP: u64 = 1 << 20;
+const TABLE_STEP: u64 = 256 << 10;
+/// The number of blocks at which they are first looked at for overlaps, and then whenever they have become twice as many:
+/// a table of nonsense is noticed before it takes much memory.
+const FIRST_LOOK: usize = 1024;
 
 /// A dynamic VHD: blocks of disk, each behind a bitmap of its sectors, found through a table. A sector whose bit is
 /// clear reads as zeros (VHD spec, "Block Allocation Table and Data Blocks").
@@ -75,6 +78,7 @@ impl Dynamic<'_> {
         ];
         self.refuse_overlaps(&mut taken)?;
         let mut blocks = Vec::new();
+        let mut next_look = FIRST_LOOK;
         let mut at = table.offset;
         while at < table.end() {
             let step = TABLE_STEP.min(table.end() - at);
@@ -93,11 +97,14 @@ impl Dynamic<'_> {
                 }
                 taken.push((Extent { offset: bitmap_at, length: block.end() - bitmap_at }, Holder::Block(index)));
                 blocks.push(block);
+                if blocks.len() == next_look {
+                    self.refuse_overlaps(&mut taken)?;
+                    next_look *= 2;
+                }
             }
-            // Two things in one place would make one of them read as the other; found before all of the table is read.
-            self.refuse_overlaps(&mut taken)?;
             at += step;
         }
+        self.refuse_overlaps(&mut taken)?;
         Ok(blocks)
     }
 
@@ -109,6 +116,7 @@ impl Dynamic<'_> {
         self.entry(block.bitmap_at, block.index, format!("a block that ends by byte {}, where the footer is", self.end))
     }
 
+    /// Two things in one place would make one of them read as the other.
     fn refuse_overlaps(&self, taken: &mut [(Extent, Holder)]) -> Result<()> {
         taken.sort_unstable_by_key(|(range, _)| *range);
         for pair in taken.windows(2) {

@@ -344,8 +344,4 @@ fn a_boot_sector_that_lies_is_a_problem_by_its_field() {
     assert_eq!(said(13, &[3]), "its sectors per cluster is 3, expected a power of two");
     assert!(said(16, &[0]).starts_with("its size is "));
     assert!(said(14, &[0xff, 0xff]).starts_with("its size is "));
-    assert!(
-        said(19, &[0, 0, 0xf8]).starts_with("its size is 0 bytes")
-            || said(19, &[0xff, 0xff]).starts_with("its size is ")
-    );
 }
