@@ -20,7 +20,7 @@ pub struct Azure {
     pub(crate) config: Config,
     pub(crate) spec: ImageSpec,
     pub(crate) names: Names,
-    pub(crate) arm: Arm,
+    pub(crate) arm: Arc<Arm>,
     pub(crate) transport: Transport,
     /// The home region where the configuration names none, from the variable that `az` reads.
     pub(crate) home: Option<String>,
@@ -41,6 +41,7 @@ impl Azure {
     /// [`Kind::Config`] for a setting that is missing or that Azure would refuse, [`Kind::Credentials`] if there is no
     /// credential to begin with.
     pub fn new(config: Config, spec: ImageSpec, variables: &Variables) -> Result<Self> {
+        config.check()?;
         let names = resolve_names(&config, &spec, variables)?;
         let home = variables.get("AZURE_DEFAULTS_LOCATION").map(str::to_owned);
         if let Some(version) = &spec.version
@@ -53,8 +54,8 @@ impl Azure {
             .with_hint("such as --version 1.4.0"));
         }
         let transport = client::transport(config.resource_manager(), spec.ca_file.as_deref())?;
-        let credential = client::credential(&config, variables, &transport)?;
-        let arm = Arm::new(config.resource_manager(), credential, transport.clone())?;
+        let credential = client::Credential::new(&config, variables, &transport)?;
+        let arm = Arc::new(Arm::new(config.resource_manager(), credential, transport.clone())?);
         Ok(Self { config, spec, names, arm, transport, home, decided: OnceCell::new() })
     }
 

@@ -1,4 +1,4 @@
-use publisher::Names;
+use publisher::{Error, Kind, Names, Result};
 use serde::{Deserialize, Serialize};
 
 /// What `publish.toml` says under `[PROFILE.azure]`. Every field may be left out; what is needed and missing is named
@@ -41,6 +41,8 @@ pub struct Config {
     pub storage: Option<String>,
     /// Whether `latest` passes the version over.
     pub exclude_from_latest: Option<bool>,
+    /// How long an access to the disk lasts, in minutes; a longer upload gets another one. A day if it is left out.
+    pub access_minutes: Option<u32>,
     /// Whether the uploaded disk stays.
     pub keep_disk: Option<bool>,
     /// Where the credential comes from.
@@ -88,11 +90,14 @@ pub struct Endpoints {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CredentialSource {
-    /// The first of these that the environment speaks of: a client secret, a federated token, `az login`.
+    /// The first of these that the environment speaks of: a client secret, a certificate, a federated token, a managed
+    /// identity; otherwise `az login`.
     #[default]
     Auto,
     /// `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`.
     ClientSecret,
+    /// `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_CERTIFICATE_PATH`.
+    ClientCertificate,
     /// `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_FEDERATED_TOKEN_FILE`.
     WorkloadIdentity,
     /// The identity of the virtual machine or service this runs on.
@@ -102,6 +107,14 @@ pub enum CredentialSource {
 }
 
 impl Config {
+    /// Azure's rules for what is ours to choose, names apart.
+    ///
+    /// # Errors
+    /// [`Kind::Config`], naming the setting and what it may be.
+    pub(crate) fn check(&self) -> Result<()> {
+        within("access_minutes", self.access_minutes, 1, 24 * 60)
+    }
+
     /// The Resource Manager's base URL.
     pub(crate) fn resource_manager(&self) -> &str {
         let given = self.endpoints.as_ref().and_then(|endpoints| endpoints.resource_manager.as_deref());
@@ -112,5 +125,15 @@ impl Config {
     pub(crate) fn authority(&self) -> &str {
         let given = self.endpoints.as_ref().and_then(|endpoints| endpoints.authority.as_deref());
         given.unwrap_or(self.cloud.unwrap_or_default().endpoints().1).trim_end_matches('/')
+    }
+}
+
+/// That a number is in the range that Azure takes.
+fn within(setting: &str, given: Option<u32>, least: u32, most: u32) -> Result<()> {
+    match given {
+        Some(given) if !(least..=most).contains(&given) => {
+            Err(Error::new(Kind::Config, format!("azure.{setting} is {given}, and may be {least} to {most}")))
+        }
+        _ => Ok(()),
     }
 }

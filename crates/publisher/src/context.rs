@@ -38,15 +38,15 @@ impl Runtime {
     }
 }
 
-/// What a stage works with: its run's key, journal, retry budget and events.
-#[derive(Debug)]
+/// What a stage works with: its run's key, journal, retry budget and events. A clone is the same context.
+#[derive(Clone, Debug)]
 pub struct Cx<U> {
     cloud: CloudName,
     run: RunKey,
     runtime: Runtime,
-    budget: RetryBudget,
+    budget: Arc<RetryBudget>,
     journal: Arc<Mutex<Journal<U>>>,
-    pub(crate) totals: Totals,
+    pub(crate) totals: Arc<Totals>,
 }
 
 impl<U: Durable> Cx<U> {
@@ -55,9 +55,9 @@ impl<U: Durable> Cx<U> {
             cloud,
             run,
             runtime,
-            budget: RetryBudget::default(),
+            budget: Arc::default(),
             journal: Arc::new(Mutex::new(journal)),
-            totals: Totals::default(),
+            totals: Arc::default(),
         }
     }
 
@@ -68,9 +68,9 @@ impl<U: Durable> Cx<U> {
             cloud: self.cloud,
             run: self.run.clone(),
             runtime: Runtime { cancel: CancellationToken::new(), ..self.runtime.clone() },
-            budget: RetryBudget::default(),
+            budget: Arc::default(),
             journal: self.journal.clone(),
-            totals: Totals::default(),
+            totals: Arc::default(),
         }
     }
 

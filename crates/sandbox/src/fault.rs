@@ -22,6 +22,8 @@ pub enum FaultKind {
     Corrupt,
     /// The identity may not do this.
     Deny,
+    /// Every access to a disk, or every token, that was given out so far is no longer valid.
+    Expire,
 }
 
 /// A rule: `times` calls of `operation`, from the `nth` on (1 is the next), go wrong.

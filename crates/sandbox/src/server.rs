@@ -299,6 +299,10 @@ async fn route(world: &World, call: &mut Call) -> Result<Reply, Reset> {
             call.body = body.into();
             Ok((route.handler)(world, call))
         }
+        Some(FaultKind::Expire) => {
+            world.azure.expire(route.operation == "PutPage");
+            Ok((route.handler)(world, call))
+        }
         Some(kind @ (FaultKind::Throttle | FaultKind::ServerError | FaultKind::Deny)) => Ok((route.refuse)(call, kind)),
     }
 }

@@ -1,7 +1,9 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use azure_core::{
-    credentials::TokenCredential,
     http::{
         ClientOptions, Context, Method, Pipeline, PipelineSendOptions, RawResponse, Request, RetryOptions, Transport,
         Url, UserAgentOptions,
@@ -13,13 +15,16 @@ use azure_core::{
 use publisher::{Error, Kind, Result};
 use serde_json::Value;
 
-use super::{Accepted, operation};
+use super::{Accepted, Credential, operation};
 use crate::error;
 
 /// The Resource Manager. Sends every request once: whether it is sent again is for the run's budget to say.
 #[derive(Debug)]
 pub struct Arm {
-    pipeline: Pipeline,
+    /// With the token that is in use.
+    pipeline: Mutex<Pipeline>,
+    credential: Credential,
+    transport: Transport,
     base: Url,
 }
 
@@ -43,21 +48,12 @@ impl Arm {
     ///
     /// # Errors
     /// [`Kind::Config`] if that is no URL.
-    pub fn new(base: &str, credential: Arc<dyn TokenCredential>, transport: Transport) -> Result<Self> {
+    pub fn new(base: &str, credential: Credential, transport: Transport) -> Result<Self> {
         let url = Url::parse(base).ok().filter(|url| url.scheme() == "https" && url.has_host()).ok_or_else(|| {
             Error::new(Kind::Config, format!("azure.endpoints.resource_manager is no https URL: {base}"))
         })?;
-        let scope = format!("{base}/.default");
-        let bearer: Arc<dyn Policy> = Arc::new(BearerTokenAuthorizationPolicy::new(credential, [scope]));
-        let options = ClientOptions {
-            transport: Some(transport),
-            retry: RetryOptions::none(),
-            user_agent: UserAgentOptions { application_id: Some("publish".into()) },
-            ..ClientOptions::default()
-        };
-        let version = option_env!("CARGO_PKG_VERSION");
-        let pipeline = Pipeline::new(Some("publish"), version, options, Vec::new(), vec![bearer], None);
-        Ok(Self { pipeline, base: url })
+        let pipeline = Mutex::new(pipeline(base, &credential, &transport)?);
+        Ok(Self { pipeline, credential, transport, base: url })
     }
 
     /// Reads a resource; none if it is not there. Every other failure is one.
@@ -133,8 +129,25 @@ impl Arm {
         }
     }
 
-    /// Sends one request and reads its answer.
+    /// Sends a request and reads its answer. A token that Azure no longer takes, in spite of what was said of it when it
+    /// was issued, is replaced by another, once.
     pub(super) async fn send(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Answer> {
+        let used = self.pipeline();
+        let answer = self.attempt(&used, method, url.clone(), body).await?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        let base = self.base.as_str().trim_end_matches('/');
+        let fresh = pipeline(base, &self.credential, &self.transport)?;
+        *self.pipeline.lock().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
+        self.attempt(&fresh, method, url, body).await
+    }
+
+    fn pipeline(&self) -> Pipeline {
+        self.pipeline.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn attempt(&self, pipeline: &Pipeline, method: Method, url: Url, body: Option<&Value>) -> Result<Answer> {
         let mut request = Request::new(url, method);
         request.insert_header(ACCEPT, "application/json");
         if let Some(body) = body {
@@ -143,7 +156,7 @@ impl Arm {
         }
         let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
         let response: RawResponse =
-            self.pipeline.send(&Context::new(), &mut request, Some(options)).await.map_err(error::from_sdk)?;
+            pipeline.send(&Context::new(), &mut request, Some(options)).await.map_err(error::from_sdk)?;
         let (status, headers, body) = response.deconstruct();
         // An empty body, or a proxy's page, is no JSON; the status then says all there is.
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -172,4 +185,18 @@ impl Arm {
         let url = Url::parse(link).ok().filter(|url| url.origin() == self.base.origin());
         url.ok_or_else(|| Error::new(Kind::Invalid, "Azure's answer leads to another host, which is not followed"))
     }
+}
+
+/// The way of every request to the Resource Manager at `base`, with a token of its own.
+fn pipeline(base: &str, credential: &Credential, transport: &Transport) -> Result<Pipeline> {
+    let scope = format!("{base}/.default");
+    let bearer: Arc<dyn Policy> = Arc::new(BearerTokenAuthorizationPolicy::new(credential.open()?, [scope]));
+    let options = ClientOptions {
+        transport: Some(transport.clone()),
+        retry: RetryOptions::none(),
+        user_agent: UserAgentOptions { application_id: Some("publish".into()) },
+        ..ClientOptions::default()
+    };
+    let version = option_env!("CARGO_PKG_VERSION");
+    Ok(Pipeline::new(Some("publish"), version, options, Vec::new(), vec![bearer], None))
 }

@@ -1,4 +1,4 @@
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use azure_core::{
     cloud::{CloudConfiguration, CustomConfiguration},
@@ -6,40 +6,88 @@ use azure_core::{
     http::{ClientOptions, RetryOptions, Transport},
 };
 use azure_identity::{
-    AzureCliCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
-    ManagedIdentityCredential, ManagedIdentityCredentialOptions, WorkloadIdentityCredential,
-    WorkloadIdentityCredentialOptions,
+    AzureCliCredential, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
+    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use publisher::{Error, Kind, Result, Variables};
 
+use super::certificate::Certificate;
 use crate::{Config, CredentialSource};
 
 /// The way to a credential that the error for a missing one names.
 pub const HINT: &str = "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET \
-                               (or AZURE_FEDERATED_TOKEN_FILE, as CI systems with OpenID Connect do)";
+                               (or AZURE_CLIENT_CERTIFICATE_PATH, or AZURE_FEDERATED_TOKEN_FILE, as CI systems with OpenID \
+                               Connect do)";
 
-/// The credential that the configuration names or the environment speaks of. Asks nobody yet.
-///
-/// # Errors
-/// [`Kind::Credentials`] if what the source needs is not set.
-pub fn credential(config: &Config, variables: &Variables, transport: &Transport) -> Result<Arc<dyn TokenCredential>> {
+/// Where tokens come from: what the configuration names, or else what the environment speaks of.
+pub struct Credential {
+    source: CredentialSource,
+    authority: CloudConfiguration,
+    variables: Variables,
+    transport: Transport,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl Credential {
+    /// Asks nobody yet.
+    ///
+    /// # Errors
+    /// [`Kind::Credentials`] if what the source needs is not set.
+    pub fn new(config: &Config, variables: &Variables, transport: &Transport) -> Result<Self> {
+        let source = match config.credential.unwrap_or_default() {
+            CredentialSource::Auto => by_environment(variables),
+            named => named,
+        };
+        let (variables, transport) = (variables.clone(), transport.clone());
+        let credential = Self { source, authority: authority(config), variables, transport };
+        credential.open().map(|_| credential)
+    }
+
+    /// A credential that has given no token yet.
+    ///
+    /// # Errors
+    /// [`Kind::Credentials`] if what the source needs is not set or cannot be used.
+    pub fn open(&self) -> Result<Arc<dyn TokenCredential>> {
+        open(self.source, &self.authority, &self.variables, &self.transport)
+    }
+}
+
+fn open(
+    source: CredentialSource,
+    authority: &CloudConfiguration,
+    variables: &Variables,
+    transport: &Transport,
+) -> Result<Arc<dyn TokenCredential>> {
     let options = || ClientOptions {
-        cloud: Some(Arc::new(authority(config))),
+        cloud: Some(Arc::new(authority.clone())),
         transport: Some(transport.clone()),
         retry: RetryOptions::none(),
         ..ClientOptions::default()
     };
     let variable = |name: &str| required(variables, name);
-    let source = match config.credential.unwrap_or_default() {
-        CredentialSource::Auto => by_environment(variables),
-        named => named,
-    };
     let made: azure_core::Result<Arc<dyn TokenCredential>> = match source {
         CredentialSource::ClientSecret => {
             let (tenant, client) = (variable("AZURE_TENANT_ID")?, variable("AZURE_CLIENT_ID")?);
             let secret = Secret::new(variable("AZURE_CLIENT_SECRET")?);
             let options = ClientSecretCredentialOptions { client_options: options() };
             ClientSecretCredential::new(&tenant, client, secret, Some(options)).map(|credential| credential as _)
+        }
+        CredentialSource::ClientCertificate => {
+            let (tenant, client) = (variable("AZURE_TENANT_ID")?, variable("AZURE_CLIENT_ID")?);
+            let path = PathBuf::from(variable("AZURE_CLIENT_CERTIFICATE_PATH")?);
+            let host = match authority {
+                CloudConfiguration::Custom(custom) => custom.authority_host.clone(),
+                _ => String::new(),
+            };
+            let assertion = Certificate::read(&path, &format!("{host}/{tenant}/oauth2/v2.0/token"), &client)?;
+            let options = ClientAssertionCredentialOptions { client_options: options() };
+            ClientAssertionCredential::new(tenant, client, assertion, Some(options)).map(|credential| credential as _)
         }
         CredentialSource::WorkloadIdentity => {
             let options = WorkloadIdentityCredentialOptions {
@@ -65,6 +113,8 @@ fn by_environment(variables: &Variables) -> CredentialSource {
     let set = |name: &str| variables.get(name).is_some();
     if set("AZURE_CLIENT_SECRET") {
         CredentialSource::ClientSecret
+    } else if set("AZURE_CLIENT_CERTIFICATE_PATH") {
+        CredentialSource::ClientCertificate
     } else if set("AZURE_FEDERATED_TOKEN_FILE") {
         CredentialSource::WorkloadIdentity
     } else if set("IDENTITY_ENDPOINT") {

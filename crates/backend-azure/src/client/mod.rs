@@ -1,12 +1,13 @@
 //! Talking to Azure: credentials, one HTTP transport for everything, and the Resource Manager.
 
 mod arm;
+mod certificate;
 mod credential;
 mod operation;
 mod transport;
 
 pub use arm::Arm;
-pub use credential::{HINT as CREDENTIAL_HINT, credential};
+pub use credential::{Credential, HINT as CREDENTIAL_HINT};
 pub use operation::Accepted;
 pub use transport::transport;
 

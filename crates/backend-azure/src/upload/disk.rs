@@ -1,10 +1,17 @@
+use std::{sync::Arc, time::Duration};
+
 use publisher::{Cx, Error, Kind, Result, SecretUrl, UndoId};
 use serde_json::json;
+use tokio::time::Instant;
 
-use crate::{Azure, Undo, client::versions, tags};
+use crate::{
+    Azure, Undo,
+    client::{Arm, versions},
+    tags,
+};
 
-/// How long a write access lasts. A disk's signature carries no expiry of its own.
-const ACCESS_SECONDS: u64 = 24 * 60 * 60;
+/// How long a write access lasts, if nothing else is configured.
+const ACCESS: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Makes the resource group, if it is not there. It is shared with others, so no run ever takes it back.
 pub async fn ensure_group(azure: &Azure, cx: &Cx<Undo>) -> Result<()> {
@@ -59,20 +66,49 @@ pub async fn create(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<St
     Ok(id)
 }
 
-/// Opens the disk for writing. The undo that closes it again is journalled first.
-pub async fn grant_write(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(UndoId, SecretUrl)> {
-    let arm = &azure.arm;
-    let access = cx.always(Undo::EndAccess { disk: disk.to_owned() }).await?;
-    let body = json!({"access": "Write", "durationInSeconds": ACCESS_SECONDS});
-    let what = "opening the disk for writing";
-    let action = format!("{disk}/beginGetAccess");
-    let granted = cx.retry(what, || arm.post(&action, versions::DISKS, Some(&body))).await;
-    let granted = granted.map_err(|error| error.context("cannot open the disk for writing"))?;
-    let output = arm.finish(cx, what, granted).await?;
-    // Neither the answer nor what is wrong with it is ever shown: it may hold the signature.
-    let sas = output["accessSAS"].as_str().and_then(|sas| azure_core::http::Url::parse(sas).ok());
-    let sas = sas.ok_or_else(|| Error::new(Kind::Invalid, "Azure opened the disk and gave no address to write to"))?;
-    Ok((access, SecretUrl::new(sas)))
+/// An address that a disk can be written to, for a while.
+#[derive(Debug)]
+pub struct Grant {
+    pub sas: SecretUrl,
+    /// When it is time for another. A disk's signature names a stored policy and carries no expiry of its own, so it is
+    /// ours to keep.
+    pub renew_at: Instant,
+}
+
+/// Opens a disk for writing, as often as it takes.
+#[derive(Clone, Debug)]
+pub struct Access {
+    arm: Arc<Arm>,
+    cx: Cx<Undo>,
+    disk: String,
+    lasts: Duration,
+}
+
+impl Access {
+    /// The access to a disk. The undo that closes it again is journalled before it is first opened.
+    pub async fn new(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(UndoId, Self)> {
+        let undo = cx.always(Undo::EndAccess { disk: disk.to_owned() }).await?;
+        let lasts = azure.config.access_minutes.map_or(ACCESS, |minutes| Duration::from_secs(u64::from(minutes) * 60));
+        Ok((undo, Self { arm: azure.arm.clone(), cx: cx.clone(), disk: disk.to_owned(), lasts }))
+    }
+
+    /// Opens the disk. It is not closed before: closing ends the upload, and has what is there so far validated.
+    pub async fn open(&self) -> Result<Grant> {
+        let (arm, cx) = (&self.arm, &self.cx);
+        let body = json!({"access": "Write", "durationInSeconds": self.lasts.as_secs()});
+        let what = "opening the disk for writing";
+        let action = format!("{}/beginGetAccess", self.disk);
+        let asked = Instant::now();
+        let granted = cx.retry(what, || arm.post(&action, versions::DISKS, Some(&body))).await;
+        let granted = granted.map_err(|error| error.context("cannot open the disk for writing"))?;
+        let output = arm.finish(cx, what, granted).await?;
+        // Neither the answer nor what is wrong with it is ever shown: it may hold the signature.
+        let sas = output["accessSAS"].as_str().and_then(|sas| azure_core::http::Url::parse(sas).ok());
+        let sas =
+            sas.ok_or_else(|| Error::new(Kind::Invalid, "Azure opened the disk and gave no address to write to"))?;
+        // In good time: a page that is on its way is to arrive.
+        Ok(Grant { sas: SecretUrl::new(sas), renew_at: asked + self.lasts.mul_f64(0.9) })
+    }
 }
 
 /// Ends the access. Azure validates what was uploaded here, and not before.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use vhd::{FixedVhd, Image, Layout};
 
 use crate::{Azure, Undo};
+use disk::Access;
 use pages::Pages;
 
 /// A disk that holds the image. Its access is still open.
@@ -27,8 +28,8 @@ pub async fn upload(azure: &Azure, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<
     disk::ensure_group(azure, cx).await?;
     let disk = disk::create(azure, cx, layout.length()).await?;
     cx.emit(Event::Created { kind: "disk", id: disk.clone() });
-    let (access, sas) = disk::grant_write(azure, cx, &disk).await?;
-    let pages = Pages::new(&sas, azure.transport.clone())?;
+    let (undo, access) = Access::new(azure, cx, &disk).await?;
+    let pages = Pages::open(access, azure.transport.clone()).await?;
     transfer::run(cx, layout, Arc::new(pages)).await.map_err(|error| error.context("the upload failed"))?;
-    Ok(Uploaded { disk, access })
+    Ok(Uploaded { disk, access: undo })
 }

@@ -1,4 +1,10 @@
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use azure_core::{
@@ -10,10 +16,13 @@ use azure_storage_blob::{
     models::{HttpRange, PageBlobClientUploadPagesOptions},
 };
 use publisher::{
-    Error, Kind, Result, SecretUrl,
+    Error, Kind, Result,
     transfer::{Chunk, Cut, Limits, Sink},
 };
 
+use tokio::{sync::Mutex, time::Instant};
+
+use super::disk::Access;
 use crate::error;
 
 /// Largest Put Page (Blob service, "Put Page", remarks).
@@ -25,8 +34,21 @@ const BRIDGE: u64 = 64 << 10;
 /// The version that the uploaders of managed disks are known to send.
 const SERVICE_VERSION: &str = "2025-07-05";
 
-/// The pages of a disk, behind its signature.
-pub struct Pages(PageBlobClient);
+/// The pages of a disk. A signature that has expired, or is about to, is replaced by another.
+pub struct Pages {
+    access: Access,
+    transport: Transport,
+    door: Mutex<Arc<Door>>,
+}
+
+/// The way to the pages that one signature opens.
+struct Door {
+    client: PageBlobClient,
+    renew_at: Instant,
+    /// Whether a page has got through: then a refusal means that the signature has expired, and not that it never was
+    /// one.
+    has_worked: AtomicBool,
+}
 
 impl fmt::Debug for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,13 +58,47 @@ impl fmt::Debug for Pages {
 
 impl Pages {
     /// # Errors
-    /// [`Kind::Invalid`] if the SDK does not take the address; which it is, is not shown.
-    pub fn new(sas: &SecretUrl, transport: Transport) -> Result<Self> {
-        let client_options =
-            ClientOptions { transport: Some(transport), retry: RetryOptions::none(), ..ClientOptions::default() };
+    /// What opening the disk raises.
+    pub async fn open(access: Access, transport: Transport) -> Result<Self> {
+        let door = Door::open(&access, &transport).await?;
+        Ok(Self { access, transport, door: Mutex::new(Arc::new(door)) })
+    }
+
+    /// The way in; a new one if the last is `stale` or about to close. Whoever comes first opens it for all.
+    async fn door(&self, stale: Option<&Arc<Door>>) -> Result<Arc<Door>> {
+        let mut door = self.door.lock().await;
+        if stale.is_some_and(|stale| Arc::ptr_eq(stale, &door)) || Instant::now() >= door.renew_at {
+            *door = Arc::new(Door::open(&self.access, &self.transport).await?);
+        }
+        Ok(door.clone())
+    }
+}
+
+impl Door {
+    async fn open(access: &Access, transport: &Transport) -> Result<Self> {
+        let grant = access.open().await?;
+        let client_options = ClientOptions {
+            transport: Some(transport.clone()),
+            retry: RetryOptions::none(),
+            ..ClientOptions::default()
+        };
         let options = PageBlobClientOptions { client_options, version: SERVICE_VERSION.to_owned() };
-        let client = PageBlobClient::new(sas.expose().clone(), None, Some(options));
-        client.map(Self).map_err(|_| Error::new(Kind::Invalid, "Azure gave an address that is not a page blob's"))
+        let client = PageBlobClient::new(grant.sas.expose().clone(), None, Some(options))
+            .map_err(|_| Error::new(Kind::Invalid, "Azure gave an address that is not a page blob's"))?;
+        Ok(Self { client, renew_at: grant.renew_at, has_worked: AtomicBool::new(false) })
+    }
+
+    async fn put(&self, chunk: &Chunk, seal: &[u8]) -> Result<()> {
+        let length = chunk.bytes.len() as u64;
+        let body: RequestContent<Bytes, NoFormat> = chunk.bytes.clone().into();
+        let options = PageBlobClientUploadPagesOptions {
+            transactional_content_crc64: Some(seal.to_vec()),
+            ..PageBlobClientUploadPagesOptions::default()
+        };
+        let sent = self.client.upload_pages(body, length, HttpRange::new(chunk.offset, length), Some(options)).await;
+        sent.map_err(error::from_sdk)?;
+        self.has_worked.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -64,13 +120,12 @@ impl Sink for Pages {
     }
 
     async fn put(&self, chunk: &Chunk, seal: &Self::Seal) -> Result<()> {
-        let length = chunk.bytes.len() as u64;
-        let body: RequestContent<Bytes, NoFormat> = chunk.bytes.clone().into();
-        let options = PageBlobClientUploadPagesOptions {
-            transactional_content_crc64: Some(seal.clone()),
-            ..PageBlobClientUploadPagesOptions::default()
-        };
-        let sent = self.0.upload_pages(body, length, HttpRange::new(chunk.offset, length), Some(options)).await;
-        sent.map(drop).map_err(error::from_sdk)
+        let door = self.door(None).await?;
+        match door.put(chunk, seal).await {
+            Err(error) if error.kind() == Kind::Denied && door.has_worked.load(Ordering::Relaxed) => {
+                self.door(Some(&door)).await?.put(chunk, seal).await
+            }
+            sent => sent,
+        }
     }
 }

@@ -26,6 +26,55 @@ async fn pages_that_are_throttled_lost_or_corrupted_are_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_access_that_expires_in_the_middle_is_granted_again_and_nothing_is_lost() {
+    let stage = Stage::new().await;
+    stage.sandbox.add_fault(fault(r#"{"operation": "PutPage", "nth": 3, "kind": "expire"}"#));
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    assert_eq!(
+        stage.audit()["traffic"]["BeginGetAccess"]["requests"],
+        2,
+        "one for the start, one for what had expired"
+    );
+    let content = stage.audit()["azure"]["image_versions"][0]["content"].as_str().unwrap().to_owned();
+    let arrived = vhd::Image::open(stage.sandbox.content_file(&content).unwrap()).unwrap();
+    assert_eq!(arrived.content().unwrap(), stage.image.content().unwrap());
+    assert_eq!(stage.count("open_sas"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_that_never_works_is_not_asked_for_again_and_again() {
+    let stage = Stage::new().await;
+    stage.sandbox.add_fault(fault(r#"{"operation": "PutPage", "times": 1000, "kind": "deny"}"#));
+    let report = stage.publish().await;
+    assert_eq!(report.error.unwrap().kind, Kind::Denied);
+    assert_eq!(stage.audit()["traffic"]["BeginGetAccess"]["requests"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_is_renewed_before_it_ends() {
+    let mut stage = Stage::new().await;
+    // Over at once, and so renewed before every page.
+    stage.config.access_minutes = Some(0);
+    let refused = stage.backend().unwrap_err();
+    assert_eq!(refused.to_string(), "azure.access_minutes is 0, and may be 1 to 1440");
+    stage.config.access_minutes = Some(1);
+    assert_eq!(stage.publish().await.status, Status::Published);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_expires_before_its_time_is_replaced() {
+    for operation in ["EndGetAccess", "PutImage", "PutImageVersion", "DeleteDisk"] {
+        let stage = Stage::new().await;
+        stage.sandbox.add_fault(fault(&format!(r#"{{"operation": "{operation}", "kind": "expire"}}"#)));
+        let report = stage.publish().await;
+        assert_eq!(report.status, Status::Published, "{operation}: {:?}", report.error);
+        assert_eq!(stage.audit()["traffic"]["Token"]["requests"], 2, "{operation}");
+        assert_eq!(stage.count("disks"), 0, "{operation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failure_at_any_step_leaves_nothing_behind() {
     for operation in [
         "PutDisk",

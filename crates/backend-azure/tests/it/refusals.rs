@@ -1,6 +1,6 @@
 //! What is refused, and that nothing was changed before.
 
-use publisher::{Kind, Names, Status};
+use publisher::{Kind, Mode, Names, Pipeline, Status, Target, Variables};
 use vhd::Image;
 
 use crate::stage::Stage;
@@ -58,8 +58,8 @@ async fn a_wrong_secret_is_a_credential_error() {
         ..stage.config.clone()
     };
     let azure = backend_azure::Azure::new(config, stage.spec.clone(), &wrong.collect()).unwrap();
-    let pipeline = publisher::Pipeline::new(azure);
-    let report = publisher::Target::publish(&pipeline, &stage.runtime(), &stage.image, publisher::Mode::Publish).await;
+    let pipeline = Pipeline::new(azure);
+    let report = Target::publish(&pipeline, &stage.runtime(), &stage.image, Mode::Publish).await;
     let error = report.error.unwrap();
     assert_eq!(error.kind, Kind::Credentials);
     assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
@@ -74,7 +74,54 @@ async fn missing_settings_are_named_before_anything_is_asked() {
     stage.config.gallery = None;
     stage.spec.version = Some("1.2".into());
     assert!(stage.backend().unwrap_err().to_string().contains("three numbers"));
-    let none = publisher::Variables::default();
+    let none = Variables::default();
     let error = backend_azure::Azure::new(backend_azure::Config::default(), stage.spec.clone(), &none).unwrap_err();
     assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Config, "azure.subscription is not set"));
+}
+
+/// A certificate and its key, as a service principal has them.
+fn identity() -> String {
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let certificate = rcgen::CertificateParams::new(["publish".to_owned()]).unwrap().self_signed(&key).unwrap();
+    certificate.pem() + &key.serialize_pem()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_credential_that_the_environment_speaks_of_is_used() {
+    let stage = Stage::new().await;
+    let token_file = stage.dir.path().join("token");
+    std::fs::write(&token_file, "a token of another authority").unwrap();
+    let pem = stage.dir.path().join("identity.pem");
+    std::fs::write(&pem, identity()).unwrap();
+    for (name, path) in [("AZURE_FEDERATED_TOKEN_FILE", &token_file), ("AZURE_CLIENT_CERTIFICATE_PATH", &pem)] {
+        let other = (name.to_owned(), path.to_str().unwrap().to_owned());
+        let environment = stage.sandbox.environment();
+        let kept = environment.iter().filter(|(name, _)| *name != "AZURE_CLIENT_SECRET");
+        let variables: Variables =
+            kept.map(|(name, value)| (name.to_owned(), value.to_owned())).chain([other]).collect();
+        let backend = stage.backend_with(&variables).unwrap();
+        let report = Pipeline::new(backend).publish(&stage.runtime(), &stage.image, Mode::Plan).await;
+        assert_eq!(report.status, Status::Planned, "{name}: {:?}", report.error);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_none_is_named_and_not_shown() {
+    let stage = Stage::new().await;
+    let pem = stage.dir.path().join("identity.pem");
+    for (content, what) in [
+        ("nothing", "there is no certificate in it"),
+        (&identity()[..identity().find("-----BEGIN PRIVATE").unwrap()], "there is no private key in it"),
+    ] {
+        std::fs::write(&pem, content).unwrap();
+        let environment = stage.sandbox.environment();
+        let kept = environment.iter().filter(|(name, _)| *name != "AZURE_CLIENT_SECRET");
+        let other = ("AZURE_CLIENT_CERTIFICATE_PATH".to_owned(), pem.to_str().unwrap().to_owned());
+        let variables: Variables =
+            kept.map(|(name, value)| (name.to_owned(), value.to_owned())).chain([other]).collect();
+        let error = stage.backend_with(&variables).unwrap_err();
+        assert_eq!(error.kind(), Kind::Credentials);
+        assert!(error.to_string().ends_with(what), "{error}");
+        assert!(error.hint().unwrap().contains("openssl pkcs12"));
+    }
 }

@@ -49,10 +49,15 @@ impl Stage {
     }
 
     pub fn backend(&self) -> publisher::Result<Azure> {
+        self.backend_with(&self.variables())
+    }
+
+    /// A backend in another environment.
+    pub fn backend_with(&self, variables: &Variables) -> publisher::Result<Azure> {
         let mut config = self.config.clone();
         let url = Some(self.sandbox.url());
         config.endpoints = Some(backend_azure::Endpoints { resource_manager: url.clone(), authority: url });
-        Azure::new(config, self.spec.clone(), &self.variables())
+        Azure::new(config, self.spec.clone(), variables)
     }
 
     pub fn runtime(&self) -> Runtime {

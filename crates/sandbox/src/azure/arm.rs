@@ -121,7 +121,7 @@ pub fn operation(call: &Call) -> &'static str {
 
 pub fn answer(world: &World, call: &Call) -> Reply {
     if !token::is_authorized(world, call) {
-        return Reply::from(arm(401, "InvalidAuthenticationToken", "The access token is missing or invalid."))
+        return Reply::from(arm(401, "ExpiredAuthenticationToken", "The access token is missing, invalid or expired."))
             .with("www-authenticate", format!("Bearer authorization_uri=\"{}/{TENANT}\"", call.origin));
     }
     handle(world, call).unwrap_or_else(Reply::from)

@@ -80,14 +80,14 @@ pub fn begin_access(world: &World, call: &Call, path: &Path) -> Result<Reply, Ar
         }
         _ => return Err(invalid("Required parameter 'access' must be Read or Write.")),
     }
-    // A second grant on an open access gives the same access again.
+    // A second grant on an open access gives the same access again; on one that has expired, another.
     let now = world.clock.now();
     let fresh = || Sas {
         name: format!("md-impexp-{}", &ids::random()[..12]),
         signature: ids::random(),
         expires: Duration::ZERO,
     };
-    let mut sas = disk.sas.take().unwrap_or_else(fresh);
+    let mut sas = disk.sas.take().filter(|sas| sas.expires > now).unwrap_or_else(fresh);
     sas.expires = now + Duration::from_secs(seconds);
     let url = format!(
         "{}/{}/{}/abcd?sv=2018-03-28&sr=b&si={}&sig={}%3D",

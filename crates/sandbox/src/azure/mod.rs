@@ -16,6 +16,7 @@ mod versions;
 use std::{
     collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use http::Method;
@@ -52,6 +53,17 @@ impl Azure {
 
     fn tokens(&self) -> MutexGuard<'_, HashSet<String>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends every access to a disk, or every token.
+    pub fn expire(&self, accesses: bool) {
+        if !accesses {
+            self.tokens().clear();
+            return;
+        }
+        for sas in self.state().resources.values_mut().filter_map(|resource| resource.sas.as_mut()) {
+            sas.expires = Duration::ZERO;
+        }
     }
 
     /// The disk that a resource has, by its id.
