@@ -3,8 +3,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::render::message;
 
-/// The first Ctrl-C or SIGTERM ends the run in order; the second ends the program.
-pub fn watch(cancel: CancellationToken) {
+/// What is said to a signal.
+#[derive(Debug)]
+pub struct Texts {
+    pub first: &'static str,
+    pub second: &'static str,
+}
+
+/// What is said of a run.
+pub const RUN: Texts = Texts {
+    first: "interrupted: taking back what was begun; once more to leave at once",
+    second: "left at once; publish the same image again to take back and finish what was begun",
+};
+
+/// The first Ctrl-C or SIGTERM ends the work in order; the second ends the program.
+pub fn watch(cancel: CancellationToken, texts: &'static Texts) {
     tokio::spawn(async move {
         let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         else {
@@ -13,10 +26,10 @@ pub fn watch(cancel: CancellationToken) {
         };
         let mut next = async || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} };
         next().await;
-        message::warning("interrupted: taking back what was begun; once more to leave at once");
+        message::warning(texts.first);
         cancel.cancel();
         next().await;
-        message::warning("left at once; publish the same image again to take back and finish what was begun");
+        message::warning(texts.second);
         std::process::exit(130);
     });
 }

@@ -183,14 +183,16 @@ impl From<vhd::Error> for Error {
         let hint = error.hint();
         let kind = match &error {
             // Nothing is wrong with the image.
-            vhd::Error::NoSpace { .. } | vhd::Error::Exists { .. } => Kind::Local,
+            vhd::Error::NoSpace { .. } | vhd::Error::Exists { .. } | vhd::Error::Output { .. } => Kind::Local,
             vhd::Error::Interrupted => Kind::Cancelled,
             _ => Kind::Image,
         };
         let mut outer = Self::new(kind, error.to_string());
         outer.0.hint = hint;
         match error {
-            vhd::Error::Io { source, .. } | vhd::Error::Compressed { source, .. } => outer.caused_by(source),
+            vhd::Error::Io { source, .. }
+            | vhd::Error::Output { source, .. }
+            | vhd::Error::Compressed { source, .. } => outer.caused_by(source),
             vhd::Error::ImageInfo { source, .. } => outer.caused_by(source),
             _ => outer,
         }

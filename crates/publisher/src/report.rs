@@ -51,6 +51,7 @@ impl Report {
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageReport {
     /// The file.
+    #[serde(serialize_with = "vhd::path::lossy")]
     pub path: PathBuf,
     /// How it stores the disk.
     pub format: vhd::Format,

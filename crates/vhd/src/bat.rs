@@ -67,12 +67,13 @@ impl DynamicHeader {
             return Err(BadField::new("checksum", format!("{stored:#010x}"), format!("{computed:#010x}")));
         }
         let header = Self { table_offset: be64(bytes, 16), entries: be32(bytes, 28), block_size: be32(bytes, 32) };
-        // A block holds a power of two of sectors (VHD spec, "Block Size"); past 256 MiB nobody has seen one.
-        if !header.block_size.is_power_of_two() || !(512..=256 << 20).contains(&header.block_size) {
+        // A block holds a power of two of sectors (VHD spec, "Block Size"). 512 KiB and 2 MiB are what is written; smaller
+        // than a page, a table would take more memory than the blocks have data.
+        if !header.block_size.is_power_of_two() || !(4096..=256 << 20).contains(&header.block_size) {
             return Err(BadField::new(
                 "block size",
                 header.block_size.to_string(),
-                "a power of two from 512 bytes to 256 MiB",
+                "a power of two from 4 KiB to 256 MiB",
             ));
         }
         let needed = disk_size.div_ceil(u64::from(header.block_size));

@@ -31,17 +31,23 @@ pub struct Converted {
 /// the disk; `report` is told how far the copy is, from several threads, and may end it.
 ///
 /// # Errors
-/// [`Error::Exists`] if there is a file and `overwrite` is false, [`Error::Interrupted`] if `report` breaks, and
-/// [`Error::Io`].
+/// [`Error::Exists`] if there is a file and `overwrite` is false, [`Error::Interrupted`] if `report` breaks,
+/// [`Error::Changed`] if the image is written to meanwhile, [`Error::Io`] for the image and [`Error::Output`] for the file.
 pub fn convert(
     layout: &dyn Layout,
     path: &Path,
     overwrite: bool,
     report: &(dyn Fn(Progress) -> ControlFlow<()> + Sync),
 ) -> Result<Converted> {
-    let io = |action| move |source| Error::Io { action, path: path.to_owned(), source };
-    if !overwrite && path.symlink_metadata().is_ok() {
-        return Err(Error::Exists { path: path.to_owned() });
+    let io = |action| move |source| Error::Output { action, path: path.to_owned(), source };
+    match path.metadata() {
+        Ok(there) if there.is_dir() => return Err(Error::NotAFile { path: path.to_owned(), what: "a directory" }),
+        // A new name would take the place of the device itself.
+        Ok(there) if !there.is_file() => {
+            return Err(Error::NotAFile { path: path.to_owned(), what: "a device, a pipe or a socket" });
+        }
+        _ if !overwrite && path.symlink_metadata().is_ok() => return Err(Error::Exists { path: path.to_owned() }),
+        _ => {}
     }
     // In the same folder, because a file is renamed only within a file system.
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -53,6 +59,8 @@ pub fn convert(
         .tempfile_in(folder)
         .map_err(io("write"))?;
     let written = copy(layout, part.as_file(), report, &io("write"))?;
+    // What was copied has to be what was looked at before.
+    layout.check_unchanged()?;
     part.as_file().sync_all().map_err(io("write"))?;
     let persisted = if overwrite { part.persist(path) } else { part.persist_noclobber(path) };
     persisted.map_err(|failed| match failed.error.kind() {

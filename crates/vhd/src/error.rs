@@ -12,6 +12,9 @@ pub enum Error {
     /// The operating system refused an operation on the file.
     #[error("cannot {action} {}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
+    /// The operating system refused an operation on a file that is being written.
+    #[error("cannot {action} {}", path.display())]
+    Output { action: &'static str, path: PathBuf, source: io::Error },
     /// The path is a directory, a device or another thing that is not a regular file.
     #[error("{} is {what}, not a disk image file", path.display())]
     NotAFile { path: PathBuf, what: &'static str },
@@ -19,8 +22,8 @@ pub enum Error {
     #[error("{} is empty", path.display())]
     Empty { path: PathBuf },
     /// The file is of a format that this crate recognises and does not read.
-    #[error("{} is {found}, which cannot be published as it is", path.display())]
-    Foreign { path: PathBuf, found: Foreign },
+    #[error("{} is {found}{}, which cannot be published as it is", path.display(), inside.map(|with| format!(" inside {with}")).unwrap_or_default())]
+    Foreign { path: PathBuf, found: Foreign, inside: Option<Compression> },
     /// A VHD that stores only the difference to a parent disk.
     #[error("{} is a differencing VHD: it holds only what differs from its parent disk", path.display())]
     Differencing { path: PathBuf },
@@ -69,6 +72,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same of what was found inside a compressed file.
+    pub(crate) fn inside(self, compression: Option<Compression>) -> Self {
+        match self {
+            Self::Foreign { path, found, .. } => Self::Foreign { path, found, inside: compression },
+            other => other,
+        }
+    }
+
     /// The next thing to do, as one sentence or a command; none where there is nothing better to say than the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -77,7 +88,11 @@ impl Error {
                 Some("name the image inside it, for example result/nixos.vhd".into())
             }
             Self::Empty { .. } => Some("the build or copy that made it did not finish; make it again".into()),
-            Self::Foreign { path, found } => Some(found.cure(path)),
+            Self::Foreign { path, found, inside: None } => Some(found.cure(path)),
+            Self::Foreign { path, found, inside: Some(with) } => {
+                let unpacked = path.with_extension("");
+                Some(format!("unpack it: {} -d '{}'; then {}", with.program(), path.display(), found.cure(&unpacked)))
+            }
             Self::Differencing { path } => Some(format!(
                 "flatten it together with its parent: qemu-img convert -O vpc -o subformat=dynamic,force_size=on '{}' flat.vhd",
                 path.display()

@@ -18,7 +18,10 @@
 //! for a disk that is too large for any; one that is a cylinder or more away from `Current Size`, which no rounding
 //! explains; and data or a partition behind it, because nothing that somebody stored is ever cut off.
 
-use crate::{SECTOR, footer::Footer};
+use crate::{
+    SECTOR,
+    footer::{Footer, MAX_DISK_SIZE},
+};
 
 /// Cylinders, heads and sectors per track of a disk (VHD spec, "Disk Geometry").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +63,17 @@ impl Geometry {
 /// The creators whose disks are as large as their geometry.
 const BY_GEOMETRY: [[u8; 4]; 2] = [*b"vpc ", *b"qemu"];
 
-/// The size that a disk's geometry gives it, where that is the one to believe and differs from `Current Size`.
-pub(crate) fn differing_size(footer: &Footer) -> Option<u64> {
+/// The size by the geometry, of a creator that goes by it, where it says something else than `Current Size`.
+pub(crate) fn stated_size(footer: &Footer) -> Option<u64> {
     let size = footer.geometry.size();
-    let explained = size.abs_diff(footer.current_size) < footer.geometry.cylinder();
-    let believed = BY_GEOMETRY.contains(&footer.creator_application) && footer.geometry != Geometry::MAX && explained;
-    (believed && size != 0 && size != footer.current_size).then_some(size)
+    let believed = BY_GEOMETRY.contains(&footer.creator_application) && footer.geometry != Geometry::MAX;
+    (believed && size != 0 && size != footer.current_size && size <= MAX_DISK_SIZE).then_some(size)
+}
+
+/// The size that a disk has, if nothing is stored behind it.
+pub(crate) fn size(footer: &Footer) -> u64 {
+    let explained = |size: &u64| size.abs_diff(footer.current_size) < footer.geometry.cylinder();
+    stated_size(footer).filter(explained).unwrap_or(footer.current_size)
 }
 
 #[cfg(test)]
@@ -75,28 +83,28 @@ mod tests {
     use super::*;
     use crate::footer::DiskType;
 
-    fn differing(creator: &[u8; 4], cylinders: u16) -> Option<u64> {
+    fn size_of(creator: &[u8; 4], cylinders: u16) -> u64 {
         let mut footer = Footer::new(DiskType::Dynamic, 64 << 20, Uuid::nil());
         footer.creator_application = *creator;
         footer.geometry = Geometry { cylinders, heads: 8, sectors: 17 };
-        differing_size(&footer)
+        size(&footer)
     }
 
     #[test]
     fn only_two_creators_go_by_the_geometry() {
         for creator in [b"vpc ", b"qemu"] {
-            assert_eq!(differing(creator, 963), Some(67_055_616));
-            assert_eq!(differing(creator, 964), Some(67_125_248));
+            assert_eq!(size_of(creator, 963), 67_055_616);
+            assert_eq!(size_of(creator, 964), 67_125_248);
         }
         for creator in [b"qem2", b"win ", b"wa\0\0", b"d2v ", b"tap\0", b"CTXS", b"vs  ", b"vbox", b"abcd"] {
-            assert_eq!(differing(creator, 963), None, "{}", creator.escape_ascii());
+            assert_eq!(size_of(creator, 963), 64 << 20, "{}", creator.escape_ascii());
         }
     }
 
     #[test]
     fn a_geometry_that_rounding_does_not_explain_is_not_believed() {
         for cylinders in [0, 1, 962, 965, 65535] {
-            assert_eq!(differing(b"vpc ", cylinders), None, "{cylinders}");
+            assert_eq!(size_of(b"vpc ", cylinders), 64 << 20, "{cylinders}");
         }
     }
 }

@@ -161,6 +161,11 @@ impl Image {
         Ok(self.content.get_or_init(Content::default))
     }
 
+    /// Whether [`content`](Self::content) is known already.
+    pub(crate) fn has_content(&self) -> bool {
+        self.content.get().is_some()
+    }
+
     /// What is on the disk, as far as a cloud has to know it. Computed on the first call; reads a few kilobytes.
     ///
     /// # Errors

@@ -3,11 +3,12 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Architecture, Error, Facts, Firmware, Image, Result};
 
@@ -15,6 +16,7 @@ use crate::{Architecture, Error, Facts, Firmware, Image, Result};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ImageInfo {
     /// Where it was found.
+    #[serde(serialize_with = "crate::path::lossy")]
     pub path: PathBuf,
     /// The system's label.
     pub label: Option<String>,
@@ -50,17 +52,14 @@ impl ImageInfo {
     /// # Errors
     /// [`Error::ImageInfo`] if it is no such file, [`Error::Io`] if it cannot be read.
     pub fn beside(image: &Path) -> Result<Option<Self>> {
-        let Some(name) = image.file_name() else { return Ok(None) };
-        let folder = image.parent().unwrap_or(Path::new(""));
-        // A link to an image in the store: what describes it stands there.
-        let real = image.canonicalize().ok().and_then(|path| Some(path.parent()?.to_owned()));
-        for folder in [Some(folder.to_owned()), real].into_iter().flatten() {
+        // Of a link to an image in the store: what describes it stands there, and names it as it is called there.
+        for image in [Some(image.to_owned()), image.canonicalize().ok()].into_iter().flatten() {
+            let (Some(name), Some(folder)) = (image.file_name(), image.parent()) else { continue };
             for place in ["nix-support/image-info.json", "image-info.json"] {
                 let path = folder.join(place);
-                match fs::read(&path) {
-                    Ok(bytes) => return Self::parse(path, &bytes, name),
-                    Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-                    Err(source) => return Err(Error::Io { action: "read", path, source }),
+                let Some(bytes) = read(&path)? else { continue };
+                if let Some(info) = Self::parse(path, &bytes, name)? {
+                    return Ok(Some(info));
                 }
             }
         }
@@ -76,11 +75,12 @@ impl ImageInfo {
         disks.retain(|disk| disk.logical_bytes.is_some() || disk.file.is_some());
         let about_this = |disk: &Disk| disk.file.as_deref().is_none_or(|file| named_alike(file, image));
         let logical_bytes = match disks.iter().find(|disk| about_this(disk)) {
-            Some(disk) => disk.logical_bytes.as_ref().and_then(Bytes::get),
+            Some(disk) => disk.logical_bytes,
             None if disks.is_empty() => None,
             None => return Ok(None),
         };
-        Ok(Some(Self { path, label: file.label, boot_mode: file.boot_mode, system: file.system, logical_bytes }))
+        let [label, boot_mode, system] = [file.label, file.boot_mode, file.system].map(|text| text.map(printable));
+        Ok(Some(Self { path, label, boot_mode, system, logical_bytes }))
     }
 
     /// Where the file and the image disagree. What the image does not tell is not compared.
@@ -126,6 +126,31 @@ impl ImageInfo {
     }
 }
 
+/// More than any such file has.
+const LONGEST: u64 = 1 << 20;
+
+/// What is in a file; none if it is not there, or is no file.
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
+    // Looked at before opening: a pipe would be waited for, a device read for ever.
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(io(error)),
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)).map_err(io)?;
+    Ok(Some(bytes))
+}
+
+/// Text for people to read: a terminal does what control characters say.
+fn printable(text: String) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
 /// Whether a path in the file names the image, as it is or compressed.
 fn named_alike(file: &str, image: &OsStr) -> bool {
     let (Some(file), Some(image)) = (Path::new(file).file_name().and_then(OsStr::to_str), image.to_str()) else {
@@ -139,7 +164,8 @@ struct File {
     label: Option<String>,
     boot_mode: Option<String>,
     system: Option<String>,
-    logical_bytes: Option<Bytes>,
+    #[serde(default, deserialize_with = "bytes")]
+    logical_bytes: Option<u64>,
     file: Option<String>,
     #[serde(default)]
     disks: BTreeMap<String, Disk>,
@@ -147,23 +173,22 @@ struct File {
 
 #[derive(Deserialize)]
 struct Disk {
-    logical_bytes: Option<Bytes>,
+    #[serde(default, deserialize_with = "bytes")]
+    logical_bytes: Option<u64>,
     file: Option<String>,
 }
 
 /// A number, which some versions write as text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Bytes {
-    Number(u64),
-    Text(String),
-}
+fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Bytes {
+        Number(u64),
+        Text(String),
+    }
 
-impl Bytes {
-    fn get(&self) -> Option<u64> {
-        match self {
-            Self::Number(number) => Some(*number),
-            Self::Text(text) => text.parse().ok(),
-        }
+    match Bytes::deserialize(deserializer)? {
+        Bytes::Number(number) => Ok(Some(number)),
+        Bytes::Text(text) => text.parse().map(Some).map_err(serde::de::Error::custom),
     }
 }

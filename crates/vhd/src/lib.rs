@@ -30,6 +30,7 @@ pub mod image_info;
 pub mod layout;
 mod map;
 mod open;
+pub mod path;
 mod source;
 mod warning;
 pub mod zero;

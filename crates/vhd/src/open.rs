@@ -84,7 +84,8 @@ impl<'a> OpenOptions<'a> {
         Self { progress: Some(report), ..self }
     }
 
-    /// Opens an image, whatever its name. Reads its structure and no data, unless it is compressed.
+    /// Opens an image, whatever its name. Reads its structure; and its data only as far as it is compressed, or as that
+    /// decides where the disk ends.
     ///
     /// # Errors
     /// Every way in which the file is not a disk that can be published; see [`Error`].
@@ -97,7 +98,8 @@ impl<'a> OpenOptions<'a> {
             None => file,
         };
         let mut warnings = Vec::new();
-        let mut image = match detect::detect(&source, &mut warnings)? {
+        let found = detect::detect(&source, &mut warnings).map_err(|error| error.inside(compression))?;
+        let mut image = match found {
             Found::Raw => {
                 let (size, map) = raw::open(&source)?;
                 Image::new(source, Format::Raw, None, size, map)
@@ -141,9 +143,10 @@ fn open_dynamic(source: Source, footer: Footer, end: u64, finished: bool) -> Res
 /// Gives an image, which has the larger of its footer's two sizes, the one that its creator gave it.
 fn by_creator(mut image: Image) -> Result<Image> {
     let Some(footer) = image.footer() else { return Ok(image) };
-    let Some(geometry) = geometry::differing_size(footer) else { return Ok(image) };
+    let Some(geometry) = geometry::stated_size(footer) else { return Ok(image) };
     let (creator, current) = (footer.creator_application.escape_ascii().to_string(), footer.current_size);
-    image.cut_to(geometry)?;
+    let size = geometry::size(footer);
+    image.cut_to(size)?;
     let taken = image.virtual_size();
     image.warnings.push(Warning::Sizes { creator, geometry, current, taken });
     Ok(image)

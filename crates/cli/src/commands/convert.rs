@@ -8,17 +8,24 @@ use vhd::{Converted, DynamicVhd, FixedVhd, Image, Raw};
 use crate::{
     args::{self, Convert, Format},
     exit::Exit,
-    image, interrupt,
+    image,
+    interrupt::{self, Texts},
     render::{meter::Meter, sizes::bytes},
+};
+
+const TEXTS: Texts = Texts {
+    first: "interrupted: removing what was written; once more to leave at once",
+    second: "left at once; a file .publish-….part may be left beside the one that was to be written",
 };
 
 pub async fn convert(args: &Convert) -> Result<Exit> {
     let image = image::open(Some(&args.image), &args.opening).await?;
+    let to = args.to;
+    let layout = image::apart(move || layout(image, to)).await?;
     let cancel = CancellationToken::new();
-    interrupt::watch(cancel.clone());
-    let (to, out, force) = (args.to, args.out.clone(), args.force);
+    interrupt::watch(cancel.clone(), &TEXTS);
+    let (out, force) = (args.out.clone(), args.force);
     let (format, done) = image::apart(move || {
-        let layout = layout(image, to)?;
         let meter = Meter::new(format!("writing {}", out.display()));
         let done = vhd::convert(&*layout, &out, force, &|progress| {
             meter.show(progress);
@@ -32,8 +39,7 @@ pub async fn convert(args: &Convert) -> Result<Exit> {
     let text = match args.format {
         Format::Human => format!("{path}: {format}, {}, {} of it data\n", bytes(length), bytes(written)),
         Format::Json => {
-            let done =
-                json!({"schema": 1, "path": args.out, "format": format, "file_size": length, "data_size": written});
+            let done = json!({"schema": 1, "path": path.to_string(), "format": format, "file_size": length, "data_size": written});
             format!("{done:#}\n")
         }
     };

@@ -16,7 +16,7 @@ pub async fn inspect(args: &Inspect) -> Result<Exit> {
     let inspection = Inspection::new(&image, report, info)?;
     let text = match args.format {
         Format::Human => inspection.human(),
-        Format::Json => serde_json::to_string_pretty(&inspection).map(|text| text + "\n").unwrap_or_default(),
+        Format::Json => inspection.json()?,
     };
     // Whoever reads may have gone.
     let _ = std::io::stdout().write_all(text.as_bytes());

@@ -56,7 +56,7 @@ pub async fn run(
     let spec = settings.image_spec(&image.path());
     let image_report = image::read(image).await?;
     let runtime = Runtime::new(render::reporter(), state_dir);
-    interrupt::watch(runtime.cancel.clone());
+    interrupt::watch(runtime.cancel.clone(), &interrupt::RUN);
     let one = async |cloud: &CloudName| one(*cloud, settings, &spec, variables, &runtime, image, mode).await;
     let targets = join_all(clouds.iter().map(one)).await;
     drop(runtime);

@@ -1,6 +1,6 @@
 //! What an image is, for people and for programs.
 
-use publisher::{ErrorReport, ImageReport, Result};
+use publisher::{Error, ErrorReport, ImageReport, Kind, Result};
 use serde::Serialize;
 use vhd::{Extent, Facts, Image, ImageInfo, PartitionTable, extent, image_info::Difference};
 
@@ -82,6 +82,15 @@ impl Inspection {
             image: report,
             facts,
         })
+    }
+
+    /// One document.
+    ///
+    /// # Errors
+    /// [`publisher::Kind::Local`] if it cannot be written as JSON.
+    pub fn json(&self) -> Result<String> {
+        let text = serde_json::to_string_pretty(self);
+        text.map(|text| text + "\n").map_err(|error| Error::new(Kind::Local, "the answer is no JSON").caused_by(error))
     }
 
     /// A line for each thing.

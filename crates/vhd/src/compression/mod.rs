@@ -110,7 +110,9 @@ impl Compression {
         progress: &reader::Meter<'_>,
         memory: u64,
     ) -> Result<(u64, Vec<Extent>)> {
-        let memory = memory / rayon::current_num_threads() as u64;
+        // As many at a time as there is memory for. One that alone wants more is refused by its decoder.
+        let widest = frames.iter().map(|frame| frame.window).max().unwrap_or(0).max(1);
+        let at_once = (memory / widest).clamp(1, rayon::current_num_threads() as u64) as usize;
         let decode = |frame: &Frame| {
             let input = BufReader::with_capacity(INPUT, Reader::new(source, frame.packed, progress));
             let decoder = zstd_decoder(input, memory).map_err(|e| self.error(source, e))?;
@@ -124,8 +126,10 @@ impl Compression {
             Ok(extents)
         };
         let mut all = Vec::new();
-        for extent in frames.par_iter().map(decode).collect::<Result<Vec<_>>>()?.into_iter().flatten() {
-            push_joined(&mut all, extent);
+        for some in frames.chunks(at_once) {
+            for extent in some.par_iter().map(decode).collect::<Result<Vec<_>>>()?.into_iter().flatten() {
+                push_joined(&mut all, extent);
+            }
         }
         Ok((frames.last().map_or(0, |frame| frame.offset + frame.length), all))
     }

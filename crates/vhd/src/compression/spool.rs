@@ -26,7 +26,7 @@ impl Spool {
     /// [`Error::NoSpace`] if not even the packed bytes would fit: unpacked, zeros apart, they become no fewer. How much
     /// of an image is zeros cannot be known before, and refusing by its whole size would refuse most sparse images.
     pub fn create(dir: PathBuf, source: &Source) -> Result<Self> {
-        let io = |error| Error::Io { action: "make a temporary file in", path: dir.clone(), source: error };
+        let io = |error| Error::Output { action: "make a temporary file in", path: dir.clone(), source: error };
         let file = tempfile::tempfile_in(&dir).map_err(io)?;
         let spool = Self { file, dir, of: source.path().to_owned() };
         let available = spool.available();
@@ -38,10 +38,8 @@ impl Spool {
         for span in data_spans(bytes, PAGE, 0) {
             let range = span.offset as usize..span.end() as usize;
             self.file.write_all_at(&bytes[range], offset + span.offset).map_err(|error| match error.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    self.no_space(self.available(), span.length)
-                }
-                _ => Error::Io { action: "write a temporary file in", path: self.dir.clone(), source: error },
+                io::ErrorKind::StorageFull => self.no_space(self.available(), span.length),
+                _ => Error::Output { action: "write a temporary file in", path: self.dir.clone(), source: error },
             })?;
             push_joined(extents, Extent { offset: offset + span.offset, length: span.length });
         }
@@ -50,7 +48,7 @@ impl Spool {
 
     /// The unpacked image.
     pub fn finish(self, path: &Path, length: u64, extents: Vec<Extent>) -> Result<Source> {
-        let io = |error| Error::Io { action: "write a temporary file in", path: self.dir.clone(), source: error };
+        let io = |error| Error::Output { action: "write a temporary file in", path: self.dir.clone(), source: error };
         self.file.set_len(length).map_err(io)?;
         Source::unpacked(self.file, path, length, extents)
     }

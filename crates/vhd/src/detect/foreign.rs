@@ -13,6 +13,7 @@ pub enum Foreign {
     Bzip2,
     Lz4,
     Zip,
+    Tar,
 }
 
 /// Enough of a file's start to tell every format, the ISO 9660 descriptor at 32 KiB included.
@@ -30,6 +31,7 @@ impl fmt::Display for Foreign {
             Self::Bzip2 => "compressed with bzip2",
             Self::Lz4 => "compressed with lz4",
             Self::Zip => "a ZIP archive",
+            Self::Tar => "a tar archive",
         })
     }
 }
@@ -51,6 +53,7 @@ impl Foreign {
             Self::Lz4 => {
                 return format!("unpack it: lz4 -dc '{path}' > disk.vhd; zstd, gzip and xz are read as they are");
             }
+            Self::Tar => return format!("unpack it: tar -xf \'{path}\'; then publish the disk in it"),
             Self::Zip => return format!("unpack it: unzip '{path}'; zstd, gzip and xz are read as they are"),
         };
         format!("convert it: qemu-img convert -f {format} -O vpc -o subformat=dynamic,force_size=on '{path}' disk.vhd")
@@ -58,7 +61,7 @@ impl Foreign {
 
     /// What a file that starts with `head` is.
     pub(super) fn of(head: &[u8]) -> Option<Self> {
-        let signatures: [(usize, &[u8], Self); 11] = [
+        let signatures: [(usize, &[u8], Self); 12] = [
             (0, b"QFI\xfb", Self::Qcow),
             (0, b"KDMV", Self::Vmdk),
             (0, b"COWD", Self::Vmdk),
@@ -70,6 +73,7 @@ impl Foreign {
             (0, b"BZh", Self::Bzip2),
             (0, b"\x04\x22\x4d\x18", Self::Lz4),
             (0, b"PK\x03\x04", Self::Zip),
+            (257, b"ustar", Self::Tar),
         ];
         signatures.into_iter().find(|(at, magic, _)| head.get(*at..).is_some_and(|h| h.starts_with(magic))).map(|s| s.2)
     }

@@ -3,6 +3,7 @@
 use crate::{
     Error, Extent, Result, SECTOR,
     footer::{self, DiskType, FOOTER_SIZE, Footer},
+    format::fixed,
     source::Source,
     zero::is_zero,
 };
@@ -44,7 +45,8 @@ pub fn buried(source: &Source) -> Result<Option<(Footer, u64)>> {
 /// counted in zeros.
 fn search_backwards(source: &Source, range: Extent, left: &mut u64) -> Result<Option<(Footer, u64)>> {
     const STEP: u64 = 1 << 20;
-    let mut end = range.end();
+    // An extent may end inside a footer whose rest is zeros.
+    let mut end = range.end().next_multiple_of(SECTOR);
     while end > range.offset && *left > 0 {
         let start = (end.saturating_sub(STEP) / SECTOR * SECTOR).max(range.offset / SECTOR * SECTOR);
         let bytes = source.read_up_to(start, (end - start) as usize)?;
@@ -69,7 +71,7 @@ fn search_backwards(source: &Source, range: Extent, left: &mut u64) -> Result<Op
 fn ending_a_disk(source: &Source, bytes: &[u8; FOOTER_SIZE], at: u64) -> Result<Option<Footer>> {
     let Ok(footer) = Footer::parse(bytes) else { return Ok(None) };
     let ours = match footer.disk_type {
-        DiskType::Fixed => footer.current_size == at,
+        DiskType::Fixed => fixed::ends_at(&footer, at),
         DiskType::Dynamic | DiskType::Differencing => {
             let copy = source.read_up_to(0, FOOTER_SIZE)?;
             !is_zero(&copy) && copy == bytes

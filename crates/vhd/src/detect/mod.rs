@@ -6,7 +6,7 @@ mod misplaced;
 pub use foreign::Foreign;
 
 use crate::{
-    Error, Result, SECTOR, Warning,
+    Error, Result, SECTOR, Warning, bat,
     footer::{self, BadField, DiskType, FOOTER_SIZE, Footer},
     source::Source,
 };
@@ -36,7 +36,7 @@ pub(crate) enum Found {
 pub(crate) fn detect(source: &Source, warnings: &mut Vec<Warning>) -> Result<Found> {
     let head = source.read_up_to(0, foreign::HEAD)?;
     if let Some(found) = Foreign::of(&head) {
-        return Err(Error::Foreign { path: source.path().to_owned(), found });
+        return Err(Error::Foreign { path: source.path().to_owned(), found, inside: None });
     }
     let copy = leading_footer(&head);
     match trailing_footer(source, warnings)? {
@@ -131,23 +131,32 @@ fn trailing_footer(source: &Source, warnings: &mut Vec<Warning>) -> Result<Trail
         }
         let mut bytes = [0; FOOTER_SIZE];
         source.read_exact_at(&mut bytes[..size as usize], at)?;
-        if bytes.starts_with(footer::COOKIE) {
-            return Ok(match Footer::parse(&bytes) {
-                Ok(footer) => {
-                    if size == LEGACY_FOOTER {
-                        warnings.push(Warning::LegacyFooter);
-                    }
-                    Trailing::Good(footer, at)
+        match read_footer(&bytes) {
+            Some(Ok(footer)) => {
+                if size == LEGACY_FOOTER {
+                    warnings.push(Warning::LegacyFooter);
                 }
-                Err(bad) => Trailing::Bad(bad),
-            });
+                return Ok(Trailing::Good(footer, at));
+            }
+            Some(Err(bad)) => return Ok(Trailing::Bad(bad)),
+            None => {}
         }
     }
     Ok(Trailing::None)
 }
 
-/// The copy of the footer that a dynamic disk starts with; none without its cookie.
+/// The copy of the footer that a dynamic disk starts with; none where nothing says that there ever was one.
 fn leading_footer(head: &[u8]) -> Option<Result<Footer, BadField>> {
     let bytes = head.first_chunk::<FOOTER_SIZE>()?;
-    bytes.starts_with(footer::COOKIE).then(|| Footer::parse(bytes))
+    let before_a_header = || head[FOOTER_SIZE..].starts_with(bat::COOKIE);
+    read_footer(bytes).or_else(|| before_a_header().then(|| Footer::parse(bytes)))
+}
+
+/// What 512 bytes are as a footer; none if they are none. A footer whose cookie is damaged is one all the same if its
+/// checksum holds with the cookie mended: taken for data, it would make a raw disk of a VHD.
+fn read_footer(bytes: &[u8; FOOTER_SIZE]) -> Option<Result<Footer, BadField>> {
+    let mut mended = *bytes;
+    mended[..footer::COOKIE.len()].copy_from_slice(footer::COOKIE);
+    let is_footer = mended == *bytes || Footer::parse(&mended).is_ok();
+    is_footer.then(|| Footer::parse(bytes))
 }

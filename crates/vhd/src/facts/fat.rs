@@ -77,7 +77,7 @@ impl<'a> Volume<'a> {
         let (table_16, sectors_16) = (word(22), word(19));
         let table_sectors = if table_16 == 0 { long(36) } else { table_16 };
         let sectors = if sectors_16 == 0 { long(32) } else { sectors_16 };
-        // None of these is more than 40 bits.
+        // Sectors of at most 13 bits, counted in 32, times at most 255 tables: nothing here passes 64.
         let table_at = word(14) * sector;
         let table_length = table_sectors * sector;
         let root_at = table_at + tables * table_length;

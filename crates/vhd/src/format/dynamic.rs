@@ -63,7 +63,7 @@ impl Dynamic<'_> {
     /// The larger of the two sizes that the footer gives, if the table covers it.
     fn size(&self, header: &DynamicHeader) -> u64 {
         let covered = u64::from(header.entries) * u64::from(header.block_size);
-        let by_geometry = geometry::differing_size(self.footer).filter(|size| *size <= covered);
+        let by_geometry = geometry::stated_size(self.footer).filter(|size| *size <= covered);
         by_geometry.map_or(self.footer.current_size, |size| size.max(self.footer.current_size))
     }
 

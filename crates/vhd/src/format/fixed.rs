@@ -8,7 +8,7 @@ use crate::{
 
 /// A fixed VHD: the disk, then its footer, at byte `end`.
 pub fn open(source: &Source, footer: &Footer, end: u64) -> Result<(u64, Map)> {
-    if footer.current_size != end && geometry::differing_size(footer) != Some(end) {
+    if !ends_at(footer, end) {
         return Err(BadField::new(
             "current size",
             footer.current_size.to_string(),
@@ -17,6 +17,11 @@ pub fn open(source: &Source, footer: &Footer, end: u64) -> Result<(u64, Map)> {
         .of(source.path(), "VHD footer"));
     }
     Ok((end, Map::identity(&source.data()?, end)))
+}
+
+/// Whether a fixed VHD with this footer has it at byte `at`.
+pub fn ends_at(footer: &Footer, at: u64) -> bool {
+    footer.current_size == at || geometry::stated_size(footer) == Some(at)
 }
 
 /// A fixed VHD that was grown as if it were a raw disk: its footer, at byte `at`, is no part of the disk, and what follows

@@ -104,6 +104,10 @@ impl Layout for DynamicVhd {
         &self.whole
     }
 
+    fn check_unchanged(&self) -> Result<()> {
+        self.image.check_unchanged()
+    }
+
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         let (mut at, mut rest) = (offset, buffer);
         while !rest.is_empty() {

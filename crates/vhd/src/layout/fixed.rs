@@ -55,6 +55,10 @@ impl Layout for FixedVhd {
         &self.extents
     }
 
+    fn check_unchanged(&self) -> Result<()> {
+        self.image.check_unchanged()
+    }
+
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         let disk = self.disk_size.saturating_sub(offset).min(buffer.len() as u64) as usize;
         let (from_disk, from_footer) = buffer.split_at_mut(disk);

@@ -23,6 +23,12 @@ pub trait Layout: Debug + Send + Sync {
     /// The ranges that may hold anything but zeros, sorted and joined.
     fn extents(&self) -> &[Extent];
 
+    /// That the image under it is what it was.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] if it has been written to.
+    fn check_unchanged(&self) -> Result<()>;
+
     /// Fills `buffer` with the virtual file's bytes from `offset`; zeros past its end.
     ///
     /// # Errors

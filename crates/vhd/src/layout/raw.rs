@@ -17,7 +17,12 @@ impl Raw {
     /// # Errors
     /// [`Error::TooSmall`](crate::Error::TooSmall) if data would be cut off, and what reading the image may raise.
     pub fn new(image: Arc<Image>, disk_size: u64) -> Result<Self> {
-        let extents = super::data_extents(&image, disk_size)?;
+        // Where nothing is cut off, nothing has to be known of the data; whoever copies it finds the zeros on the way.
+        let extents = if disk_size < image.virtual_size() || image.has_content() {
+            super::data_extents(&image, disk_size)?
+        } else {
+            image.extents().to_vec()
+        };
         Ok(Self { image, length: disk_size, extents })
     }
 }
@@ -33,6 +38,10 @@ impl Layout for Raw {
 
     fn extents(&self) -> &[Extent] {
         &self.extents
+    }
+
+    fn check_unchanged(&self) -> Result<()> {
+        self.image.check_unchanged()
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {

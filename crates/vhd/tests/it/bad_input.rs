@@ -104,12 +104,13 @@ fn a_vhd_that_is_stored_on_a_raw_disk_is_data() {
 #[test]
 fn other_formats_are_named_with_the_command_that_converts_them() {
     let dir = TempDir::new().unwrap();
-    let cases: [(&[u8], usize, &str); 6] = [
+    let cases: [(&[u8], usize, &str); 7] = [
         (b"QFI\xfb", 0, "a qcow2 image"),
         (b"KDMV", 0, "a VMDK image"),
         (b"vhdxfile", 0, "a VHDX image"),
         (b"\x7f\x10\xda\xbe", 0x40, "a VDI image"),
         (b"BZh9", 0, "compressed with bzip2"),
+        (b"ustar", 257, "a tar archive"),
         (b"CD001", 0x8001, "an ISO 9660 image"),
     ];
     for (magic, at, name) in cases {
@@ -202,8 +203,7 @@ fn a_header_whose_checksum_is_right_and_whose_content_lies() {
     let dir = TempDir::new().unwrap();
     let header = |field, value: &[u8]| lie(dir.path(), 512, 36, 1024, field, value);
     for size in [0, 1, 511, 3 << 20, 512 << 20, 1 << 31, u32::MAX] {
-        let said =
-            format!("VHD dynamic header: block size is {size}, expected a power of two from 512 bytes to 256 MiB");
+        let said = format!("VHD dynamic header: block size is {size}, expected a power of two from 4 KiB to 256 MiB");
         assert_eq!(header(32, &size.to_be_bytes()), said);
     }
     assert_eq!(header(28, &3_u32.to_be_bytes()), "VHD dynamic header: max table entries is 3, expected at least 4");

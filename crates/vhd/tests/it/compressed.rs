@@ -160,6 +160,44 @@ fn compressed_twice_is_refused_and_empty_is_empty() {
 }
 
 #[test]
+fn another_format_inside_is_named_with_both_steps() {
+    if !qemu::have("gzip") {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let qcow = dir.path().join("disk.qcow2");
+    fs::write(&qcow, b"QFI\xfb\0\0\0\x03").unwrap();
+    qemu::run("gzip", &[text(&qcow)]);
+    let path = dir.path().join("disk.qcow2.gz");
+    let error = Image::open(&path).unwrap_err();
+    assert!(error.to_string().contains("is a qcow2 image inside gzip, which cannot be published"), "{error}");
+    let hint = error.hint().unwrap();
+    let first = format!("unpack it: gzip -d '{}'; then convert it: qemu-img convert -f qcow2", path.display());
+    assert!(hint.starts_with(&first) && hint.contains("disk.qcow2' disk.vhd"), "{hint}");
+}
+
+#[test]
+fn frames_that_want_more_memory_together_than_allowed_are_unpacked_one_after_the_other() {
+    if !qemu::have("zstd") {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let input = fixed(dir.path());
+    let plain = open(&input);
+    let bytes = fs::read(&input).unwrap();
+    let mut all = Vec::new();
+    for part in bytes.chunks(16 << 20) {
+        let file = dir.path().join("part");
+        fs::write(&file, part).unwrap();
+        all.extend(fs::read(pack("zstd -c --long=23", &file)).unwrap());
+    }
+    let packed = dir.path().join("packed");
+    fs::write(&packed, all).unwrap();
+    let image = OpenOptions::new().memory(8 << 20).open(&packed).unwrap();
+    assert_eq!(image.content().unwrap(), plain.content().unwrap());
+}
+
+#[test]
 fn nothing_is_left_in_the_spool_directory() {
     if !qemu::have("zstd") {
         return;

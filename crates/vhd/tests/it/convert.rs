@@ -65,6 +65,26 @@ fn an_image_can_be_replaced_by_its_own_conversion() {
 }
 
 #[test]
+fn an_image_that_changes_meanwhile_and_a_device_are_refused() {
+    let dir = TempDir::new().unwrap();
+    let image = open(&disk::raw(&dir.path().join("disk.raw"), SIZE, &[(0, 512), (7 << 20, 3_000_000)]));
+    let layout = Raw::new(image.clone(), SIZE).unwrap();
+    let file = File::options().write(true).open(image.path()).unwrap();
+    let out = dir.path().join("out");
+    let change = |_| {
+        file.set_len(SIZE + 512).unwrap();
+        ControlFlow::Continue(())
+    };
+    let error = convert(&layout, &out, false, &change).unwrap_err();
+    assert!(matches!(error, Error::Changed { .. }), "{error}");
+    assert!(!out.exists());
+    for there in ["/dev/null", dir.path().to_str().unwrap()] {
+        let error = convert(&layout, std::path::Path::new(there), true, &go_on).unwrap_err();
+        assert!(matches!(error, Error::NotAFile { .. }), "{error}");
+    }
+}
+
+#[test]
 fn an_interrupted_or_failed_conversion_leaves_nothing() {
     let dir = TempDir::new().unwrap();
     let image = open(&disk::raw(&dir.path().join("disk.raw"), SIZE, &[(0, 512), (7 << 20, 3_000_000)]));
@@ -79,5 +99,5 @@ fn an_interrupted_or_failed_conversion_leaves_nothing() {
     assert!(matches!(error, Error::Io { action: "read", .. }), "{error}");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     let error = convert(&layout, &dir.path().join("missing/out"), false, &go_on).unwrap_err();
-    assert!(matches!(error, Error::Io { action: "write", .. }), "{error}");
+    assert!(matches!(error, Error::Output { action: "write", .. }), "{error}");
 }

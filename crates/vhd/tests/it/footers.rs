@@ -177,3 +177,42 @@ fn data_behind_a_geometry_is_never_cut_off() {
         assert_eq!(warning, said);
     }
 }
+
+#[test]
+fn a_vhd_whose_cookie_is_damaged_is_not_a_raw_disk() {
+    let dir = TempDir::new().unwrap();
+    let (fixed, dynamic, raw) = disks(dir.path());
+    File::options().write(true).open(&fixed).unwrap().write_all_at(b"X", SIZE + 3).unwrap();
+    let error = Image::open(&fixed).unwrap_err().to_string();
+    assert!(error.ends_with(r#"VHD footer: cookie is "conXctix", expected conectix"#), "{error}");
+    let file = File::options().write(true).open(&dynamic).unwrap();
+    file.write_all_at(b"X", 3).unwrap();
+    assert_eq!(open(&dynamic).content().unwrap(), raw.content().unwrap());
+    assert!(matches!(open(&dynamic).warnings(), [Warning::DamagedCopy { .. }]));
+    // Nor if there is nothing of the footer but what it announces.
+    file.set_len(file.metadata().unwrap().len() - 512).unwrap();
+    for spoil in [&b"X"[..], &[0; 512]] {
+        file.write_all_at(spoil, 0).unwrap();
+        let error = Image::open(&dynamic).unwrap_err().to_string();
+        assert!(error.contains("VHD footer copy at byte 0: cookie is"), "{error}");
+    }
+}
+
+#[test]
+fn blocks_behind_the_current_size_are_not_lost() {
+    // A geometry that no rounding explains, with a block that only it reaches.
+    let dir = TempDir::new().unwrap();
+    let large = 80 << 20;
+    let raw = open(&disk::raw(&dir.path().join("disk.raw"), large, &[(0, 512), (66 << 20, 4096)]));
+    let path = dir.path().join("vpc.vhd");
+    write_out(&DynamicVhd::new(raw.clone(), large).unwrap(), &path);
+    for at in [0, end(&path)] {
+        patch(&path, at, 28, b"vpc ");
+        patch(&path, at, 48, &SIZE.to_be_bytes());
+        patch(&path, at, 56, &[0x03, 0xe8, 8, 17]);
+    }
+    let image = open(&path);
+    assert_eq!(image.virtual_size(), 1000 * 8 * 17 * 512);
+    assert_eq!(image.content().unwrap(), raw.content().unwrap());
+    assert!(matches!(image.warnings(), [Warning::Sizes { current: SIZE, .. }]), "{:?}", image.warnings());
+}

@@ -73,20 +73,35 @@ fn it_is_found_where_a_link_leads() {
     let dir = TempDir::new().unwrap();
     let store = dir.path().join("store");
     fs::create_dir_all(store.join("nix-support")).unwrap();
-    fs::write(store.join("nix-support/image-info.json"), r#"{"label": "25.05"}"#).unwrap();
+    fs::write(store.join("nix-support/image-info.json"), r#"{"label": "25.05", "file": "/nix/store/abc/nixos.vhd"}"#)
+        .unwrap();
     disk::raw(&store.join("nixos.vhd"), 1 << 20, &[]);
     let link = dir.path().join("ecs-node.vhd");
+    // About another image that lies beside the link.
+    fs::write(dir.path().join("image-info.json"), r#"{"file": "/nix/store/abc/other.vhd"}"#).unwrap();
     unix::fs::symlink(store.join("nixos.vhd"), &link).unwrap();
     assert_eq!(ImageInfo::beside(&link).unwrap().unwrap().label.as_deref(), Some("25.05"));
-    assert_eq!(ImageInfo::beside(&dir.path().join("other.vhd")).unwrap(), None);
+    assert_eq!(ImageInfo::beside(&dir.path().join("third.vhd")).unwrap(), None);
 }
 
 #[test]
 fn what_is_no_such_file_is_an_error() {
     let dir = TempDir::new().unwrap();
-    for json in ["", "[]", "{\"boot_mode\": 7}"] {
+    for json in ["", "[]", r#"{"boot_mode": 7}"#, r#"{"logical_bytes": "8 GiB"}"#] {
         fs::write(dir.path().join("image-info.json"), json).unwrap();
         let error = ImageInfo::beside(&dir.path().join("nixos.vhd")).unwrap_err();
         assert!(matches!(error, Error::ImageInfo { .. }), "{json}: {error}");
     }
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for_and_no_terminal_is_told_what_to_do() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("image-info.json");
+    crate::qemu::run("mkfifo", &[path.to_str().unwrap()]);
+    assert_eq!(ImageInfo::beside(&dir.path().join("nixos.vhd")).unwrap(), None);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, r#"{"label": "\u001b[2J25.05"}"#).unwrap();
+    let info = ImageInfo::beside(&dir.path().join("nixos.vhd")).unwrap().unwrap();
+    assert_eq!(info.label.as_deref(), Some("[2J25.05"));
 }

@@ -104,6 +104,27 @@ fn data_behind_a_dynamic_disk_belongs_to_no_block_and_is_refused() {
 }
 
 #[test]
+fn a_footer_that_ends_inside_an_extent_is_found_too() {
+    if !crate::qemu::have("zstd") {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let (path, raw) = grown(dir.path(), false);
+    let bytes = fs::read(&path).unwrap();
+    // Frames whose pages are not the file's: a border lies in the footer, whose rest is zeros.
+    let packed = dir.path().join("packed");
+    let mut all = Vec::new();
+    for part in [&bytes[..SIZE as usize - 3996], &bytes[SIZE as usize - 3996..]] {
+        let file = dir.path().join("part");
+        fs::write(&file, part).unwrap();
+        all.extend(std::process::Command::new("zstd").args(["-q", "-c"]).arg(&file).output().unwrap().stdout);
+    }
+    fs::write(&packed, all).unwrap();
+    assert!(matches!(Image::open(&packed), Err(Error::TrailingBytes { footer: SIZE, .. })));
+    assert_eq!(repaired(&packed).unwrap().content().unwrap(), raw.content().unwrap());
+}
+
+#[test]
 fn an_image_that_is_whole_is_not_touched_by_a_repair() {
     let dir = TempDir::new().unwrap();
     let (path, raw) = grown(dir.path(), false);
