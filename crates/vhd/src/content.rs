@@ -4,6 +4,7 @@ use std::fmt;
 
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use crate::{Extent, Image, Result, extent::push_joined, zero::is_zero};
 
@@ -50,6 +51,8 @@ pub struct Block {
     pub index: u32,
     /// SHA-256 of the block, filled up with zeros where the disk ends inside it.
     pub sha256: [u8; 32],
+    /// What its [`Outline`] has of it.
+    pub crc64: u64,
 }
 
 /// The non-zero blocks of a disk, in order: 36 bytes for each 512 KiB of data.
@@ -61,18 +64,8 @@ pub struct Content {
 impl Content {
     /// Reads all stored data of an image once, on all cores. Holes are never read.
     pub(crate) fn scan(image: &Image) -> Result<Self> {
-        let blocks = candidates(image.extents())
-            .into_par_iter()
-            .map_init(
-                || vec![0; CONTENT_BLOCK as usize],
-                |buffer, index| {
-                    image.read_at(buffer, u64::from(index) * CONTENT_BLOCK)?;
-                    Ok((!is_zero(buffer)).then(|| Block { index, sha256: Sha256::digest(&*buffer).into() }))
-                },
-            )
-            .filter_map(Result::transpose)
-            .collect::<Result<_>>()?;
-        Ok(Self { blocks })
+        let block = |index, bytes: &[u8]| Block { index, sha256: Sha256::digest(bytes).into(), crc64: crc64(bytes) };
+        Ok(Self { blocks: scan(image, block)? })
     }
 
     /// The non-zero blocks, in order.
@@ -90,12 +83,7 @@ impl Content {
     /// The non-zero blocks as disk ranges, sorted and joined. The last may reach past the end of the disk.
     #[must_use]
     pub fn extents(&self) -> Vec<Extent> {
-        let mut extents = Vec::new();
-        for block in &self.blocks {
-            let offset = u64::from(block.index) * CONTENT_BLOCK;
-            push_joined(&mut extents, Extent { offset, length: CONTENT_BLOCK });
-        }
-        extents
+        ranges(self.blocks.iter().map(|block| block.index))
     }
 
     /// The identity of the disk.
@@ -114,6 +102,79 @@ impl Content {
     pub fn end(&self) -> u64 {
         self.blocks.last().map_or(0, |block| (u64::from(block.index) + 1) * CONTENT_BLOCK)
     }
+}
+
+/// Where the data of a disk lies, and enough of what it is to tell it from another: what a layout has to know, found ten
+/// times as fast as the [`Content`].
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// The non-zero blocks, in order, each with its CRC-64/NVME.
+    blocks: Vec<(u32, u64)>,
+}
+
+impl Outline {
+    /// Reads all stored data of an image once, on all cores.
+    pub fn scan(image: &Image) -> Result<Self> {
+        Ok(Self { blocks: scan(image, |index, bytes| (index, crc64(bytes)))? })
+    }
+
+    /// What is already known.
+    pub fn of(content: &Content) -> Self {
+        Self { blocks: content.blocks.iter().map(|block| (block.index, block.crc64)).collect() }
+    }
+
+    /// The non-zero blocks, in order.
+    pub fn indexes(&self) -> impl Iterator<Item = u32> {
+        self.blocks.iter().map(|(index, _)| *index)
+    }
+
+    /// The non-zero blocks as disk ranges, sorted and joined. The last may reach past the end of the disk.
+    pub fn extents(&self) -> Vec<Extent> {
+        ranges(self.indexes())
+    }
+
+    /// The end of the last non-zero block; 0 for an empty disk.
+    pub fn end(&self) -> u64 {
+        self.blocks.last().map_or(0, |(index, _)| (u64::from(*index) + 1) * CONTENT_BLOCK)
+    }
+
+    /// An identity for a disk with this content: the same for the same content, and no proof of it.
+    pub fn id(&self) -> Uuid {
+        let bytes: Vec<u8> = self
+            .blocks
+            .iter()
+            .flat_map(|(index, crc)| (u128::from(*index) << 64 | u128::from(*crc)).to_le_bytes())
+            .collect();
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, &bytes)
+    }
+}
+
+fn crc64(bytes: &[u8]) -> u64 {
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes)
+}
+
+/// What `look` makes of each non-zero block, in order.
+fn scan<T: Send>(image: &Image, look: impl Fn(u32, &[u8]) -> T + Sync) -> Result<Vec<T>> {
+    candidates(image.extents())
+        .into_par_iter()
+        .map_init(
+            || vec![0; CONTENT_BLOCK as usize],
+            |buffer, index| {
+                image.read_at(buffer, u64::from(index) * CONTENT_BLOCK)?;
+                Ok((!is_zero(buffer)).then(|| look(index, buffer)))
+            },
+        )
+        .filter_map(Result::transpose)
+        .collect()
+}
+
+/// Blocks as disk ranges, sorted and joined.
+fn ranges(indexes: impl Iterator<Item = u32>) -> Vec<Extent> {
+    let mut extents = Vec::new();
+    for index in indexes {
+        push_joined(&mut extents, Extent { offset: u64::from(index) * CONTENT_BLOCK, length: CONTENT_BLOCK });
+    }
+    extents
 }
 
 /// The blocks that stored data touches, in order, each once.

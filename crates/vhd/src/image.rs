@@ -7,7 +7,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Compression, Content, Extent, Facts, OpenOptions, Result, Warning, footer::Footer, map::Map, source::Source,
+    Compression, Content, Extent, Facts, OpenOptions, Result, Warning, content::Outline, footer::Footer, map::Map,
+    source::Source,
 };
 
 /// How a disk is stored in a file.
@@ -44,6 +45,7 @@ pub struct Image {
     pub(crate) compression: Option<Compression>,
     pub(crate) warnings: Vec<Warning>,
     content: OnceLock<Content>,
+    outline: OnceLock<Outline>,
     facts: OnceLock<Facts>,
 }
 
@@ -67,6 +69,7 @@ impl Image {
             compression: None,
             warnings: Vec::new(),
             content: OnceLock::new(),
+            outline: OnceLock::new(),
             facts: OnceLock::new(),
         }
     }
@@ -161,9 +164,21 @@ impl Image {
         Ok(self.content.get_or_init(Content::default))
     }
 
-    /// Whether [`content`](Self::content) is known already.
-    pub(crate) fn has_content(&self) -> bool {
-        self.content.get().is_some()
+    /// Where the data is, and an identity of it. Computed on the first call, in one pass; from the content if that is known.
+    pub(crate) fn outline(&self) -> Result<&Outline> {
+        if self.outline.get().is_none() {
+            let outline = match self.content.get() {
+                Some(content) => Outline::of(content),
+                None => Outline::scan(self)?,
+            };
+            return Ok(self.outline.get_or_init(|| outline));
+        }
+        Ok(self.outline.get_or_init(Outline::default))
+    }
+
+    /// Whether [`outline`](Self::outline) costs nothing.
+    pub(crate) fn has_outline(&self) -> bool {
+        self.content.get().is_some() || self.outline.get().is_some()
     }
 
     /// What is on the disk, as far as a cloud has to know it. Computed on the first call; reads a few kilobytes.

@@ -97,7 +97,7 @@ fn table(image: &Image, at: u64) -> Result<std::result::Result<Table, Bad>> {
     };
     let mut entries = vec![0; header.table.length as usize];
     image.read_at(&mut entries, header.table.offset)?;
-    let (stored, computed) = (header.table_checksum, crc32fast::hash(&entries));
+    let (stored, computed) = (header.table_checksum, crc32(&entries));
     if stored != computed {
         let what = format!("the checksum of its entries is {stored:#010x}, expected {computed:#010x}");
         return Ok(Err(Bad::Damaged(what)));
@@ -123,7 +123,7 @@ impl Header {
         }
         let mut header = sector[..size as usize].to_vec();
         header[16..20].fill(0);
-        let (stored, computed) = (le32(sector, 16), crc32fast::hash(&header));
+        let (stored, computed) = (le32(sector, 16), crc32(&header));
         if stored != computed {
             return wrong("its checksum", format!("{stored:#010x}"), format!("{computed:#010x}"));
         }
@@ -169,6 +169,11 @@ fn partition(entry: &[u8]) -> Option<Partition> {
     let end = le64(entry, 40).checked_add(1)?.checked_mul(SECTOR)?;
     let range = Extent::between(start, end)?;
     (kind != [0; 16]).then_some(Partition { kind, range })
+}
+
+/// The checksum of everything in a GPT (UEFI 2.10, section 5.3.2), which is that of Ethernet.
+fn crc32(bytes: &[u8]) -> u32 {
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, bytes) as u32
 }
 
 /// A little-endian number of four bytes; `at` is a constant offset into a structure of known size.

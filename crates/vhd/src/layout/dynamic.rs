@@ -34,14 +34,14 @@ impl DynamicVhd {
     /// [`Error::TooSmall`], [`Error::TooLarge`], and what reading the image may raise.
     pub fn new(image: Arc<Image>, disk_size: u64) -> Result<Self> {
         footer::check_size(disk_size)?;
-        let content = image.content()?;
-        if content.end() > disk_size.next_multiple_of(CONTENT_BLOCK) {
-            return Err(Error::TooSmall { asked: disk_size, end: content.end() });
+        let outline = image.outline()?;
+        if outline.end() > disk_size.next_multiple_of(CONTENT_BLOCK) {
+            return Err(Error::TooSmall { asked: disk_size, end: outline.end() });
         }
-        let mut blocks: Vec<_> = content.blocks().iter().map(|b| b.index / (DATA / CONTENT_BLOCK) as u32).collect();
+        let mut blocks: Vec<_> = outline.indexes().map(|index| index / (DATA / CONTENT_BLOCK) as u32).collect();
         blocks.dedup();
 
-        let footer = Footer::new(DiskType::Dynamic, disk_size, super::fixed::disk_id(&image)?).to_bytes();
+        let footer = Footer::new(DiskType::Dynamic, disk_size, outline.id()).to_bytes();
         let head = head(&footer, disk_size, &blocks);
         let length = head.len() as u64 + blocks.len() as u64 * BLOCK + SECTOR;
         Ok(Self { image, head, blocks, footer, whole: [Extent { offset: 0, length }] })

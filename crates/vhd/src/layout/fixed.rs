@@ -1,7 +1,5 @@
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use crate::{
     Extent, Format, Image, Layout, MIB, Result, SECTOR, extent,
     footer::{self, DiskType, FOOTER_SIZE, Footer},
@@ -26,7 +24,7 @@ impl FixedVhd {
         footer::check_size(disk_size)?;
         let mut extents = super::data_extents(&image, disk_size)?;
         extent::push_joined(&mut extents, Extent { offset: disk_size, length: SECTOR });
-        let footer = Footer::new(DiskType::Fixed, disk_size, disk_id(&image)?).to_bytes();
+        let footer = Footer::new(DiskType::Fixed, disk_size, image.outline()?.id()).to_bytes();
         Ok(Self { image, disk_size, extents, footer })
     }
 
@@ -35,11 +33,6 @@ impl FixedVhd {
     pub fn aligned(size: u64) -> u64 {
         size.next_multiple_of(MIB)
     }
-}
-
-/// The identity a VHD of this disk carries: derived from its content, so that the same disk gives the same bytes.
-pub(super) fn disk_id(image: &Image) -> Result<Uuid> {
-    Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, &image.content()?.digest().bytes()))
 }
 
 impl Layout for FixedVhd {

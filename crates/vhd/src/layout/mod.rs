@@ -49,13 +49,13 @@ pub fn size_without_padding(image: &Image) -> Result<u64> {
     let whole = image.virtual_size() / crate::GIB * crate::GIB;
     let tail = image.virtual_size() - whole;
     let padded =
-        whole > 0 && tail < CYLINDER && image.content()?.end() <= whole && image.facts()?.partitions_end <= whole;
+        whole > 0 && tail < CYLINDER && image.outline()?.end() <= whole && image.facts()?.partitions_end <= whole;
     Ok(if padded { whole } else { image.virtual_size() })
 }
 
 /// The ranges of the first `disk_size` bytes that are stored and lie in a non-zero block.
 fn data_extents(image: &Image, disk_size: u64) -> Result<Vec<Extent>> {
-    let content = image.content()?.extents();
+    let content = image.outline()?.extents();
     let stored = extent::intersect(image.extents(), &content);
     if let Some(last) = stored.last().filter(|last| last.end() > disk_size) {
         return Err(Error::TooSmall { asked: disk_size, end: last.end() });

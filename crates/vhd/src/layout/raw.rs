@@ -18,7 +18,7 @@ impl Raw {
     /// [`Error::TooSmall`](crate::Error::TooSmall) if data would be cut off, and what reading the image may raise.
     pub fn new(image: Arc<Image>, disk_size: u64) -> Result<Self> {
         // Where nothing is cut off, nothing has to be known of the data; whoever copies it finds the zeros on the way.
-        let extents = if disk_size < image.virtual_size() || image.has_content() {
+        let extents = if disk_size < image.virtual_size() || image.has_outline() {
             super::data_extents(&image, disk_size)?
         } else {
             image.extents().to_vec()
