@@ -51,7 +51,7 @@ pub struct Block {
     pub index: u32,
     /// SHA-256 of the block, filled up with zeros where the disk ends inside it.
     pub sha256: [u8; 32],
-    /// What its [`Outline`] has of it.
+    /// CRC-64/NVME of the same.
     pub crc64: u64,
 }
 

@@ -6,7 +6,11 @@ use std::{
     ops::ControlFlow,
     os::unix::fs::{FileExt, PermissionsExt},
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
 };
 
 use rayon::prelude::*;
@@ -15,6 +19,8 @@ use crate::{Error, Extent, Layout, Progress, Result, zero::data_spans};
 
 /// Copied at a time: enough for the calls not to matter, and little enough for the processor's cache.
 const STEP: u64 = 512 << 10;
+/// Written between two flushes.
+const FLUSH: u64 = 128 << 20;
 /// What a file system allocates at least; a page of zeros of this size stays a hole.
 const PAGE: usize = 4096;
 
@@ -82,23 +88,37 @@ fn copy(
     let pieces: Vec<_> = layout.extents().iter().flat_map(|extent| pieces(*extent)).collect();
     let total = layout.extents().iter().map(|extent| extent.length).sum();
     let (done, written) = (AtomicU64::new(0), AtomicU64::new(0));
-    pieces.into_par_iter().try_for_each_init(
-        || vec![0; STEP as usize],
-        |buffer, piece| {
-            let bytes = &mut buffer[..piece.length as usize];
-            layout.read_at(bytes, piece.offset)?;
-            for span in data_spans(bytes, PAGE, 0) {
-                let data = &bytes[span.offset as usize..span.end() as usize];
-                file.write_all_at(data, piece.offset + span.offset).map_err(failed)?;
-                written.fetch_add(span.length, Ordering::Relaxed);
-            }
-            let done = done.fetch_add(piece.length, Ordering::Relaxed) + piece.length;
-            match report(Progress { done, total }) {
-                ControlFlow::Continue(()) => Ok(()),
-                ControlFlow::Break(()) => Err(Error::Interrupted),
-            }
-        },
-    )?;
+    let (filled, flushes) = mpsc::sync_channel(1);
+    let copied = thread::scope(|scope| {
+        // What is written goes to the disk while the rest is read and copied; at the end only the last of it is waited
+        // for. An error shows again there.
+        scope.spawn(move || flushes.iter().try_for_each(|()| file.sync_data()));
+        pieces.into_par_iter().try_for_each_init(
+            || (vec![0; STEP as usize], filled.clone()),
+            |(buffer, filled), piece| {
+                let bytes = &mut buffer[..piece.length as usize];
+                layout.read_at(bytes, piece.offset)?;
+                for span in data_spans(bytes, PAGE, 0) {
+                    let data = &bytes[span.offset as usize..span.end() as usize];
+                    file.write_all_at(data, piece.offset + span.offset).map_err(failed)?;
+                    let before = written.fetch_add(span.length, Ordering::Relaxed);
+                    if before / FLUSH != (before + span.length) / FLUSH {
+                        // One that is still to begin takes this along.
+                        let _ = filled.try_send(());
+                    }
+                }
+                let done = done.fetch_add(piece.length, Ordering::Relaxed) + piece.length;
+                match report(Progress { done, total }) {
+                    ControlFlow::Continue(()) => Ok(()),
+                    ControlFlow::Break(()) => Err(Error::Interrupted),
+                }
+            },
+        )?;
+        // The last sender: the flushing thread ends.
+        drop(filled);
+        Ok(())
+    });
+    copied?;
     Ok(written.into_inner())
 }
 

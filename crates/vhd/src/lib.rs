@@ -11,8 +11,30 @@
 //! The crate is synchronous and knows no cloud. Every read is positional, so one [`Image`] serves many threads; cost
 //! follows the data in an image and not its virtual size, because nothing here ever reads a hole.
 //!
+//! An image inside zstd, gzip or xz is unpacked first, into a sparse file without a name ([`OpenOptions`]). What is not as
+//! it should be in a file and did not keep the disk from being read is a [`Warning`]; everything else is an [`Error`] that
+//! names the field and its value. [`convert()`] writes a layout to disk.
+//!
 //! Format facts come from Microsoft's *Virtual Hard Disk Image Format Specification*, version 1.0 (October 2006),
 //! cited as "VHD spec" with the name of the section, and from what `qemu-img` was seen to write.
+//!
+//! # Speed
+//!
+//! `cargo bench -p vhd` on two cores of an AMD EPYC with SHA extensions, an image of 1 GiB of data in 4 GiB, GiB of data
+//! a second (2026-11). In memory:
+//!
+//! | | this crate | beside it |
+//! |---|---|---|
+//! | finding zeros, in the cache, one thread | 50 | |
+//! | reading raw / fixed / dynamic, one thread | 6.7 / 7.7 / 7.7 | |
+//! | digest of raw / fixed / dynamic, opened anew | 1.5 / 1.6 / 1.6 | `sha256sum` of the raw disk: 0.04, as it reads the holes too |
+//! | dynamic to fixed | 0.80 | `qemu-img convert`: 0.56 |
+//! | fixed to dynamic | 0.75 | `qemu-img convert`: 0.57 |
+//! | dynamic to raw | 0.91 | `qemu-img convert`: 0.58 |
+//!
+//! On a disk of 0.5 to 0.9 GiB a second a conversion takes as long as the disk does, because it ends when its result is on
+//! it: dynamic to fixed 2.5 s, `qemu-img convert -t writeback`, which waits too, 2.4 s, and `qemu-img convert` without
+//! waiting 1.8 s.
 
 pub mod bat;
 mod compression;

@@ -23,7 +23,8 @@ fn replay(target: &str, write: impl Fn(&[u8], &Path), check: impl Fn(&Path)) {
 }
 
 fn write_sparse(input: &[u8], path: &Path) {
-    let sparse = sparse::Sparse::decode(input).unwrap();
+    // The shortest inputs describe nothing.
+    let Some(sparse) = sparse::Sparse::decode(input) else { return };
     // What is described is what is encoded: a corpus of another version of the code would test nothing.
     assert_eq!(sparse::Sparse::decode(&sparse.encode()).as_ref(), Some(&sparse));
     // A file system may have no room for the longest; the fuzzers run in memory.
