@@ -89,11 +89,11 @@ fn copy(
     let total = layout.extents().iter().map(|extent| extent.length).sum();
     let (done, written) = (AtomicU64::new(0), AtomicU64::new(0));
     let (filled, flushes) = mpsc::sync_channel(1);
-    let copied = thread::scope(|scope| {
+    thread::scope(|scope| {
         // What is written goes to the disk while the rest is read and copied; at the end only the last of it is waited
-        // for. An error shows again there.
-        scope.spawn(move || flushes.iter().try_for_each(|()| file.sync_data()));
-        pieces.into_par_iter().try_for_each_init(
+        // for.
+        let flushing = scope.spawn(move || flushes.iter().try_for_each(|()| file.sync_data()));
+        let copied = pieces.into_par_iter().try_for_each_init(
             || (vec![0; STEP as usize], filled.clone()),
             |(buffer, filled), piece| {
                 let bytes = &mut buffer[..piece.length as usize];
@@ -113,12 +113,12 @@ fn copy(
                     ControlFlow::Break(()) => Err(Error::Interrupted),
                 }
             },
-        )?;
-        // The last sender: the flushing thread ends.
+        );
+        // The last sender: the flushing thread ends. An error of the disk is told once, and so has to be heard here.
         drop(filled);
-        Ok(())
-    });
-    copied?;
+        let flushed = flushing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        copied.and(flushed.map_err(failed))
+    })?;
     Ok(written.into_inner())
 }
 
