@@ -10,9 +10,10 @@ use crate::{
     Config, Imported, Registered, Replica, Undo, Uploaded,
     client::{self, Arm},
     import,
-    names::{self, Names, Version},
+    names::{self, Names},
     plan::{self, Shape},
     register, replicate, undo, upload,
+    version::Version,
 };
 
 /// The Azure backend.
@@ -45,18 +46,23 @@ impl Azure {
         let names = resolve_names(&config, &spec, variables)?;
         let home = variables.get("AZURE_DEFAULTS_LOCATION").map(str::to_owned);
         if let Some(version) = &spec.version
-            && Version::parse(version).is_none()
+            && Version::of(version).is_none()
         {
             return Err(Error::new(
                 Kind::Config,
-                format!("the version is \"{version}\", and Azure wants three numbers"),
+                format!("the version is \"{version}\", which cannot be made one of Azure's, three numbers"),
             )
-            .with_hint("such as --version 1.4.0"));
+            .with_hint("such as --version 1.4.0, 25.05.20250629.b43c397, or a date: 2026-11-21"));
         }
         let transport = client::transport(config.resource_manager(), spec.ca_file.as_deref())?;
         let credential = client::Credential::new(&config, variables, &transport)?;
         let arm = Arc::new(Arm::new(config.resource_manager(), credential, transport.clone())?);
         Ok(Self { config, spec, names, arm, transport, home, decided: OnceCell::new() })
+    }
+
+    /// The version that is asked for.
+    pub(crate) fn version(&self) -> Option<Version> {
+        self.spec.version.as_deref().and_then(Version::of)
     }
 
     /// What preflight decided. The later stages run after it, in the same process.
@@ -104,7 +110,7 @@ impl Backend for Azure {
             ("endpoint", self.config.resource_manager().to_owned()),
             ("digest", image.content()?.digest().to_string()),
             ("definition", self.names.definition().to_lowercase()),
-            ("version", self.spec.version.clone().unwrap_or_default()),
+            ("version", self.version().map(|version| version.to_string()).unwrap_or_default()),
             ("shape", format!("{shape:?}")),
         ]))
     }

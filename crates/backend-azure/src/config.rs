@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use publisher::{Error, Kind, Names, Result};
 use serde::{Deserialize, Serialize};
 
@@ -35,12 +37,20 @@ pub struct Config {
     pub disk_controllers: Option<String>,
     /// Whether the image has the drivers for accelerated networking.
     pub accelerated_networking: Option<bool>,
-    /// Copies of the version in each region.
+    /// Copies of the version in each region, 1 to 100.
     pub replicas: Option<u32>,
     /// Where replicas are stored: `Standard_LRS`, `Standard_ZRS` or `Premium_LRS`.
     pub storage: Option<String>,
     /// Whether `latest` passes the version over.
     pub exclude_from_latest: Option<bool>,
+    /// What is otherwise in single regions, by their programmatic or display names: `[azure.region.westus2]`.
+    pub region: BTreeMap<String, RegionConfig>,
+    /// The day from which on the version should not be used any more, as `2027-01-31`. Azure shows it, and enforces
+    /// nothing.
+    pub end_of_life: Option<String>,
+    /// Size of the disk in GiB, where it is to be larger than the image: growing it here costs nothing, and growing it when
+    /// a machine first starts does.
+    pub disk_size_gib: Option<u32>,
     /// How long an access to the disk lasts, in minutes; a longer upload gets another one. A day if it is left out.
     pub access_minutes: Option<u32>,
     /// Whether the uploaded disk stays.
@@ -51,6 +61,18 @@ pub struct Config {
     pub cloud: Option<Cloud>,
     /// Endpoints of another cloud than those.
     pub endpoints: Option<Endpoints>,
+}
+
+/// What is otherwise in one region.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegionConfig {
+    /// Copies of the version there, 1 to 100.
+    pub replicas: Option<u32>,
+    /// Where they are stored.
+    pub storage: Option<String>,
+    /// Whether `latest` passes the version over there.
+    pub exclude_from_latest: Option<bool>,
 }
 
 /// One of Azure's clouds.
@@ -112,7 +134,33 @@ impl Config {
     /// # Errors
     /// [`Kind::Config`], naming the setting and what it may be.
     pub(crate) fn check(&self) -> Result<()> {
-        within("access_minutes", self.access_minutes, 1, 24 * 60)
+        within("access_minutes", self.access_minutes, 1, 24 * 60)?;
+        within("replicas", self.replicas, 1, 100)?;
+        one_of("storage", self.storage.as_deref(), &STORAGE)?;
+        for (name, region) in &self.region {
+            within(&format!("region.{name}.replicas"), region.replicas, 1, 100)?;
+            one_of(&format!("region.{name}.storage"), region.storage.as_deref(), &STORAGE)?;
+        }
+        self.end_of_life().map(drop)
+    }
+
+    /// The end of a version's life, as Azure takes it.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if it is no date.
+    pub(crate) fn end_of_life(&self) -> Result<Option<String>> {
+        let Some(given) = &self.end_of_life else { return Ok(None) };
+        let date = given.parse::<jiff::civil::Date>().map_err(|error| {
+            Error::new(Kind::Config, format!("azure.end_of_life is \"{given}\", and no date"))
+                .with_hint("such as 2027-01-31")
+                .caused_by(error)
+        })?;
+        Ok(Some(format!("{date}T00:00:00Z")))
+    }
+
+    /// What is configured of one region.
+    pub(crate) fn region(&self, name: &str) -> Option<&RegionConfig> {
+        self.region.iter().find(|(key, _)| plain(key) == plain(name)).map(|(_, region)| region)
     }
 
     /// The Resource Manager's base URL.
@@ -126,6 +174,25 @@ impl Config {
         let given = self.endpoints.as_ref().and_then(|endpoints| endpoints.authority.as_deref());
         given.unwrap_or(self.cloud.unwrap_or_default().endpoints().1).trim_end_matches('/')
     }
+}
+
+/// Where replicas can be stored.
+const STORAGE: [&str; 3] = ["Standard_LRS", "Standard_ZRS", "Premium_LRS"];
+
+/// A region's name without what differs between the ways to write it: `westus2` here and `West US 2` there.
+pub(crate) fn plain(name: &str) -> String {
+    name.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
+}
+
+/// The one of the allowed values that is given, as Azure writes it.
+///
+/// # Errors
+/// [`Kind::Config`] if it is none of them.
+pub(crate) fn one_of<'a>(setting: &str, given: Option<&str>, allowed: &[&'a str]) -> Result<Option<&'a str>> {
+    let Some(given) = given else { return Ok(None) };
+    let found = allowed.iter().copied().find(|value| value.eq_ignore_ascii_case(given));
+    let expected = || format!("azure.{setting} is \"{given}\", and may be {}", allowed.join(" or "));
+    found.map(Some).ok_or_else(|| Error::new(Kind::Config, expected()))
 }
 
 /// That a number is in the range that Azure takes.

@@ -37,7 +37,7 @@ fn kind_of(status: u16, code: &str) -> Kind {
     }
 }
 
-fn hint(code: &str) -> Option<&'static str> {
+fn hint(code: &str, message: &str) -> Option<&'static str> {
     Some(match code {
         "AuthorizationFailed" | "LinkedAuthorizationFailed" => {
             "the identity needs a role on the resource group that covers Microsoft.Compute disks, images and galleries"
@@ -46,6 +46,21 @@ fn hint(code: &str) -> Option<&'static str> {
         "InvalidAuthenticationToken" | "ExpiredAuthenticationToken" => client_hint(),
         "InvalidVhd" => "Azure refused the disk's content; nothing was registered and the upload was removed",
         "PropertyChangeNotAllowed" => "what is there differs in a property that cannot be changed; choose another name",
+        "RequestDisallowedByPolicy" => {
+            "a policy forbids this, and is named above: give what it wants in publish.toml, as tags or regions, or ask \
+             whoever assigned it for an exemption"
+        }
+        "MissingSubscriptionRegistration" | "SubscriptionNotRegistered" => {
+            "register the provider, once for the subscription: az provider register --namespace Microsoft.Compute --wait"
+        }
+        "QuotaExceeded" | "OperationNotAllowed" | "ResourceQuotaExceeded"
+            if code.contains("Quota") || message.to_lowercase().contains("quota") =>
+        {
+            "ask for more quota in this region, or publish to another one; az vm list-usage --location REGION shows it"
+        }
+        "SkuNotAvailable" | "LocationNotAvailableForResourceType" => {
+            "the region does not offer this to the subscription; choose another home region or another azure.storage"
+        }
         _ => return None,
     })
 }
@@ -59,13 +74,23 @@ pub fn from_arm(status: u16, body: &Value, retry_after: Option<Duration>) -> Err
     let error = &body["error"];
     let code = error["code"].as_str().unwrap_or_default();
     let message = error["message"].as_str().map(str::trim).filter(|message| !message.is_empty());
-    let text = match (code, message) {
+    let mut text = match (code, message) {
         ("", None) => format!("Azure answered with status {status}"),
         (code, None) => format!("Azure answered {code}"),
         (code, Some(message)) => format!("Azure answered {code}: {message}"),
     };
-    let made = Error::new(kind_of(status, code), text).with_retry_after(retry_after);
-    match hint(code) {
+    if let Some(target) = error["target"].as_str().filter(|target| !text.contains(target)) {
+        text += &format!(" (in {target})");
+    }
+    // What is wrong in the one thing that was asked for often stands only here.
+    for detail in error["details"].as_array().into_iter().flatten() {
+        let said = detail["message"].as_str().or(detail["code"].as_str()).unwrap_or_default().trim();
+        if !said.is_empty() && !text.contains(said) {
+            text += &format!("; {said}");
+        }
+    }
+    let made = Error::new(kind_of(status, code), text.clone()).with_retry_after(retry_after);
+    match hint(code, &text) {
         Some(hint) => made.with_hint(hint),
         None => made,
     }
@@ -146,6 +171,31 @@ mod tests {
         assert_eq!(kind(404, "ResourceNotFound"), Kind::NotFound);
         assert_eq!(kind(503, ""), Kind::Transient);
         assert_eq!(kind(429, ""), Kind::Throttled);
+    }
+
+    #[test]
+    fn the_envelope_is_unpacked_whole() {
+        let body = json!({"error": {
+            "code": "BadRequest", "message": "The request is invalid.", "target": "galleryImageVersion",
+            "details": [{"code": "A", "message": "The region is full."}, {"code": "The request is invalid."}, {"code": "Z9"}],
+        }});
+        let error = from_arm(400, &body, None);
+        assert_eq!(
+            error.to_string(),
+            "Azure answered BadRequest: The request is invalid. (in galleryImageVersion); The region is full.; Z9"
+        );
+    }
+
+    #[test]
+    fn known_errors_have_a_cure() {
+        let hint = |code: &str, message: &str| {
+            from_arm(409, &json!({"error": {"code": code, "message": message}}), None).hint().map(str::to_owned)
+        };
+        assert!(hint("RequestDisallowedByPolicy", "m").unwrap().contains("exemption"));
+        assert!(hint("MissingSubscriptionRegistration", "m").unwrap().contains("az provider register"));
+        assert!(hint("QuotaExceeded", "m").unwrap().contains("more quota"));
+        assert!(hint("OperationNotAllowed", "exceeding approved Quota").unwrap().contains("more quota"));
+        assert_eq!(hint("OperationNotAllowed", "the disk is attached"), None);
     }
 
     #[test]

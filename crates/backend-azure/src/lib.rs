@@ -23,9 +23,10 @@ mod replicate;
 mod tags;
 mod undo;
 mod upload;
+mod version;
 
 pub use azure::{Azure, shape};
-pub use config::{Cloud, Config, CredentialSource, Endpoints};
+pub use config::{Cloud, Config, CredentialSource, Endpoints, RegionConfig};
 pub use import::Imported;
 pub use register::Registered;
 pub use replicate::Replica;

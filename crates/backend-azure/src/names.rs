@@ -84,32 +84,6 @@ impl Names {
     }
 }
 
-/// A gallery version: three numbers of 31 bits (Compute Gallery, "Image versions").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u32, pub u32, pub u32);
-
-impl Version {
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('.').map(|part| {
-            let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            part.parse::<u32>().ok().filter(|number| digits && *number <= i32::MAX as u32)
-        });
-        let version = Self(parts.next()??, parts.next()??, parts.next()??);
-        parts.next().is_none().then_some(version)
-    }
-
-    /// The version after the highest of those that are there; 1.0.0 is the first.
-    pub fn after(highest: Option<Self>) -> Self {
-        highest.map_or(Self(1, 0, 0), |Self(major, minor, patch)| Self(major, minor, patch.saturating_add(1)))
-    }
-}
-
-impl std::fmt::Display for Version {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}.{}", self.0, self.1, self.2)
-    }
-}
-
 /// A name made of what Azure takes in any of its names: everything else becomes a hyphen.
 pub fn cleaned(name: &str) -> String {
     let mapped: String =
@@ -129,17 +103,6 @@ mod tests {
             definition: "d".repeat(80),
             image: "i".repeat(100),
         }
-    }
-
-    #[test]
-    fn versions_are_three_numbers_in_their_order() {
-        assert_eq!(Version::parse("1.20.3"), Some(Version(1, 20, 3)));
-        assert!(Version::parse("1.20.3") > Version::parse("1.9.9"));
-        for wrong in ["1.2", "1.2.3.4", "1.2.x", "1.2.-3", "1.2.+3", "1.2.4294967295", "v1.2.3", ""] {
-            assert_eq!(Version::parse(wrong), None, "{wrong}");
-        }
-        assert_eq!(Version::after(None).to_string(), "1.0.0");
-        assert_eq!(Version::after(Version::parse("2.3.9")).to_string(), "2.3.10");
     }
 
     #[test]

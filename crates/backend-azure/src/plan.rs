@@ -5,9 +5,16 @@ use std::sync::Arc;
 use publisher::{Cx, Error, Event, Kind, Plan, Region, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vhd::{Architecture, FixedVhd, Generation, Image, MIB};
+use vhd::{Architecture, FixedVhd, GIB, Generation, Image, MIB};
 
-use crate::{Azure, Config, Registered, Undo, client::versions, names::Version, register::features, tags};
+use crate::{
+    Azure, Config, Registered, Undo,
+    client::versions,
+    config::{one_of, plain},
+    register::features,
+    tags,
+    version::Version,
+};
 
 /// What a disk and a definition are told of the image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,20 +59,19 @@ impl Shape {
             return Err(Error::new(Kind::Config, "Azure has no Arm64 machines of generation 1")
                 .with_hint("an Arm64 image needs a GPT and an EFI system partition"));
         }
-        let disk_size = FixedVhd::aligned(image.virtual_size()).max(SMALLEST);
+        let image_size = FixedVhd::aligned(image.virtual_size()).max(SMALLEST);
+        let disk_size = config.disk_size_gib.map_or(image_size, |gib| u64::from(gib) * GIB);
+        if disk_size < image_size {
+            let (asked, has) = (disk_size / GIB, image_size.div_ceil(GIB));
+            let text = format!("azure.disk_size_gib is {asked}, and the image needs at least {has}");
+            return Err(Error::new(Kind::Config, text));
+        }
         if disk_size > LARGEST {
-            let gib = disk_size / vhd::GIB;
+            let gib = disk_size / GIB;
             return Err(Error::new(Kind::Image, format!("the disk has {gib} GiB, and a gallery version at most 2048")));
         }
         Ok(Self { generation: generation.to_owned(), architecture: architecture.to_owned(), disk_size })
     }
-}
-
-fn one_of<'a>(setting: &str, given: Option<&str>, allowed: &[&'a str]) -> Result<Option<&'a str>> {
-    let Some(given) = given else { return Ok(None) };
-    let found = allowed.iter().copied().find(|value| value.eq_ignore_ascii_case(given));
-    let expected = || format!("azure.{setting} is \"{given}\", and may be {}", allowed.join(" or "));
-    found.map(Some).ok_or_else(|| Error::new(Kind::Config, expected()))
 }
 
 /// What the later stages work by.
@@ -137,12 +143,17 @@ async fn regions(azure: &Azure, cx: &Cx<Undo>) -> Result<(String, Vec<Region>)> 
             regions.push(region);
         }
     }
+    let is_among = |name: &str| regions.iter().any(|region| plain(&region.0) == plain(name));
+    if let Some(other) = azure.config.region.keys().find(|name| !is_among(name)) {
+        let all = regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let text = format!("azure.region.{other} is configured, and the image goes to {all}");
+        return Err(Error::new(Kind::Config, text).with_hint("add it to azure.regions, or take its table away"));
+    }
     Ok((home.0, regions))
 }
 
 /// A region by its programmatic or its display name.
 fn resolve(name: &str, known: &[Value]) -> Result<Region> {
-    let plain = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
     let wanted = plain(name);
     let names = || known.iter().filter_map(|location| location["name"].as_str());
     if let Some(found) = names().find(|known| plain(known) == wanted) {
@@ -208,7 +219,7 @@ async fn check_managed_image(azure: &Azure, cx: &Cx<Undo>, version: &str) -> Res
 fn choose_version(azure: &Azure, list: &[Value], digest: &str) -> Result<(Version, Option<Registered>)> {
     let parsed = |entry: &Value| Version::parse(entry["name"].as_str().unwrap_or_default());
     let holds_it = |entry: &&Value| tags::digest_of(entry) == Some(digest);
-    let found = match azure.spec.version.as_deref().and_then(Version::parse) {
+    let found = match azure.version() {
         Some(wanted) => {
             let Some(there) = list.iter().find(|entry| parsed(entry) == Some(wanted)) else {
                 return Ok((wanted, None));

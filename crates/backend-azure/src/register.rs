@@ -81,7 +81,7 @@ fn version_body(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Result<Val
         "location": decided.location,
         "tags": tags::tags(&azure.spec.tags, cx.run(), &decided.digest),
         "properties": {
-            "publishingProfile": publishing_profile(azure, decided.regions.iter().map(|region| region.0.as_str())),
+            "publishingProfile": publishing_profile(azure, decided.regions.iter().map(|region| region.0.as_str()))?,
             "storageProfile": source,
             "safetyProfile": {"allowDeletionOfReplicatedLocations": true},
         },
@@ -89,18 +89,28 @@ fn version_body(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Result<Val
 }
 
 /// How a version is spread over regions.
-pub fn publishing_profile<'a>(azure: &Azure, regions: impl Iterator<Item = &'a str>) -> Value {
+pub fn publishing_profile<'a>(azure: &Azure, regions: impl Iterator<Item = &'a str>) -> Result<Value> {
     let config = &azure.config;
     let exclude = config.exclude_from_latest.unwrap_or_default();
     let target = |name: &str| {
+        let region = config.region(name).cloned().unwrap_or_default();
+        let storage = region.storage.as_deref().or(config.storage.as_deref());
         json!({
             "name": name,
-            "regionalReplicaCount": config.replicas.unwrap_or(1),
-            "storageAccountType": config.storage.as_deref().unwrap_or("Standard_LRS"),
-            "excludeFromLatest": exclude,
+            "regionalReplicaCount": region.replicas.or(config.replicas).unwrap_or(1),
+            "storageAccountType": storage.unwrap_or("Standard_LRS"),
+            "excludeFromLatest": region.exclude_from_latest.unwrap_or(exclude),
         })
     };
-    json!({"replicationMode": "Full", "excludeFromLatest": exclude, "targetRegions": regions.map(target).collect::<Vec<_>>()})
+    let mut profile = json!({
+        "replicationMode": "Full",
+        "excludeFromLatest": exclude,
+        "targetRegions": regions.map(target).collect::<Vec<_>>(),
+    });
+    if let Some(day) = config.end_of_life()? {
+        profile["endOfLifeDate"] = day.into();
+    }
+    Ok(profile)
 }
 
 async fn ensure_gallery(azure: &Azure, cx: &Cx<Undo>) -> Result<()> {

@@ -10,7 +10,7 @@ use publisher::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Azure, Registered, Undo, client::versions, register::publishing_profile};
+use crate::{Azure, Registered, Undo, client::versions, config::plain, register::publishing_profile};
 
 /// The version in one region. Its id is the version's: a gallery resolves it to the nearest replica.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ async fn extend(azure: &Azure, cx: &Cx<Undo>, registered: &Registered, to: &[Reg
     let all: Vec<_> = has.iter().chain(more).map(String::as_str).collect();
     let mut body = version.clone();
     let kept = body["properties"]["publishingProfile"]["targetRegions"].as_array().cloned().unwrap_or_default();
-    let mut profile = publishing_profile(azure, all.into_iter());
+    let mut profile = publishing_profile(azure, all.into_iter())?;
     if let Some(targets) = profile["targetRegions"].as_array_mut() {
         for target in targets {
             let same = |old: &&Value| target["name"].as_str().map(plain) == old["name"].as_str().map(plain);
@@ -98,11 +98,6 @@ async fn status(azure: &Azure, cx: &Cx<Undo>, registered: &Registered) -> Result
     let expand = [("$expand", "ReplicationStatus")];
     let what = "reading the replication status";
     cx.retry(what, || azure.arm.get(&registered.version, versions::GALLERIES, &expand)).await
-}
-
-/// Azure writes a region as `westus2` in one place and as `West US 2` in another.
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
 }
 
 fn targets(version: &Value) -> Vec<String> {

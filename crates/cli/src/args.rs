@@ -52,7 +52,8 @@ pub struct Publish {
     #[arg(long)]
     pub name: Option<String>,
 
-    /// The image's version, as 1.4.0; the next one on Azure, and the content's digest on AWS, if it is left out
+    /// The image's version, as 1.4.0; @FILE for what is in a file, @image for the label in image-info.json. The next one on
+    /// Azure, and the content's digest on AWS, if it is left out
     #[arg(long)]
     pub version: Option<String>,
 
@@ -71,6 +72,10 @@ pub struct Publish {
     /// Azure's Compute Gallery
     #[arg(long, value_name = "NAME", help_heading = "Azure")]
     pub gallery: Option<String>,
+
+    /// Size of Azure's disk, where it is to be larger than the image; the rest is not uploaded
+    #[arg(long, value_name = "GIB", help_heading = "Azure")]
+    pub disk_size: Option<u32>,
 
     /// The bucket for AWS's S3 route
     #[arg(long, value_name = "NAME", help_heading = "AWS")]

@@ -56,6 +56,26 @@ pub async fn check_info(image: &Arc<Image>) -> Result<()> {
     Err(Error::new(Kind::Image, text).with_hint("one of the two is of another build; build the image again"))
 }
 
+/// The version that is asked for, read from where it stands.
+///
+/// # Errors
+/// [`Kind::Config`] if nothing stands there.
+pub async fn version(given: Option<String>, image: &Arc<Image>) -> Result<Option<String>> {
+    let Some(place) = given.as_deref().and_then(|given| given.strip_prefix('@')) else { return Ok(given) };
+    let unknown = |why: String| Error::new(Kind::Config, format!("the version is to be read from {place}: {why}"));
+    let found = if place == "image" {
+        info(image)
+            .await?
+            .and_then(|(info, _)| info.label)
+            .ok_or_else(|| unknown("there is no image-info.json with a label beside the image".to_owned()))?
+    } else {
+        let text =
+            std::fs::read_to_string(place).map_err(|error| unknown("it cannot be read".to_owned()).caused_by(error))?;
+        text.lines().next().map(str::trim).unwrap_or_default().to_owned()
+    };
+    if found.is_empty() { Err(unknown("it is empty".to_owned())) } else { Ok(Some(found)) }
+}
+
 /// Reads the image's data once, on threads of its own; everything later goes by what was found.
 pub async fn read(image: &Arc<Image>) -> Result<ImageReport> {
     let image = image.clone();

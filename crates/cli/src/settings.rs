@@ -24,7 +24,7 @@ pub struct Settings {
     pub image: Option<String>,
     /// What the image is called; the file's name if it is left out.
     pub name: Option<String>,
-    /// Its version.
+    /// Its version; `@FILE` for what is in a file, `@image` for what the image says of itself.
     pub version: Option<String>,
     /// A sentence about it.
     pub description: Option<String>,
@@ -91,6 +91,7 @@ impl Settings {
         set(&mut self.spool_dir, &args.opening.spool_dir);
         set(&mut self.azure.resource_group, &args.resource_group);
         set(&mut self.azure.gallery, &args.gallery);
+        set(&mut self.azure.disk_size_gib, &args.disk_size);
         set(&mut self.aws.bucket, &args.bucket);
         let route = args.route.map(|route| match route {
             Route::S3 => backend_aws::Route::S3,

@@ -1,5 +1,6 @@
+use backend_azure::RegionConfig;
 use publisher::{Mode, Status};
-use serde_json::Value;
+use serde_json::{Value, json};
 use vhd::Image;
 
 use crate::stage::Stage;
@@ -96,4 +97,49 @@ async fn an_arm64_disk_goes_to_the_version_without_a_managed_image() {
     assert_eq!(stage.count("images"), 0);
     assert_eq!(stage.count("disks"), 0);
     assert_eq!(stage.audit()["azure"]["image_definitions"][0]["properties"]["architecture"], "Arm64");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_region_has_its_own_replicas_and_the_version_its_end() {
+    let mut stage = Stage::new().await;
+    stage.config.replicas = Some(2);
+    stage.config.end_of_life = Some("2099-01-31".into());
+    // By its display name, as the regions may be too.
+    let west =
+        RegionConfig { replicas: Some(5), storage: Some("Standard_ZRS".into()), exclude_from_latest: Some(true) };
+    stage.config.region.insert("West US".into(), west);
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    let profile = stage.audit()["azure"]["image_versions"][0]["properties"]["publishingProfile"].clone();
+    assert_eq!(profile["endOfLifeDate"], "2099-01-31T00:00:00Z");
+    let target = |name: &str, replicas: u32, storage: &str, exclude: bool| json!({"name": name, "regionalReplicaCount": replicas, "storageAccountType": storage, "excludeFromLatest": exclude});
+    assert_eq!(
+        profile["targetRegions"],
+        json!([target("westus2", 2, "Standard_LRS", false), target("westus", 5, "Standard_ZRS", true)])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_larger_than_the_image_costs_nothing_to_send() {
+    let plain = Stage::new().await.publish().await;
+    let mut larger = Stage::new().await;
+    larger.config.disk_size_gib = Some(64);
+    let report = larger.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    assert_eq!(report.transfer.bytes_sent, plain.transfer.bytes_sent);
+    let content = larger.audit()["azure"]["image_versions"][0]["content"].as_str().unwrap().to_owned();
+    let arrived = Image::open(larger.sandbox.content_file(&content).unwrap()).unwrap();
+    assert_eq!(arrived.virtual_size(), 64 << 30);
+    assert_eq!(arrived.content().unwrap(), larger.image.content().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_of_another_form_is_mapped() {
+    let mut stage = Stage::new().await;
+    stage.spec.version = Some("25.05.20250629.b43c397".into());
+    let report = stage.publish().await;
+    assert!(report.resources["image_version"].ends_with("/versions/25.5.20250629"), "{:?}", report.resources);
+    // Given as Azure has it, it is the same version.
+    stage.spec.version = Some("25.5.20250629".into());
+    assert_eq!(stage.publish().await.status, Status::Unchanged);
 }

@@ -1,5 +1,6 @@
 //! What is refused, and that nothing was changed before.
 
+use backend_azure::RegionConfig;
 use publisher::{Kind, Mode, Names, Pipeline, Status, Target, Variables};
 use vhd::Image;
 
@@ -72,11 +73,49 @@ async fn missing_settings_are_named_before_anything_is_asked() {
     stage.config.gallery = Some("my-gallery".into());
     assert!(stage.backend().unwrap_err().to_string().contains("no hyphens"));
     stage.config.gallery = None;
-    stage.spec.version = Some("1.2".into());
+    stage.spec.version = Some("latest".into());
     assert!(stage.backend().unwrap_err().to_string().contains("three numbers"));
     let none = Variables::default();
     let error = backend_azure::Azure::new(backend_azure::Config::default(), stage.spec.clone(), &none).unwrap_err();
     assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Config, "azure.subscription is not set"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_azure_would_refuse_are_named_before_anything_is_asked() {
+    type Change = fn(&mut backend_azure::Config);
+    let changes: [(Change, &str); 5] = [
+        (|config| config.replicas = Some(0), "azure.replicas is 0, and may be 1 to 100"),
+        (|config| config.storage = Some("Standard".into()), "azure.storage is \"Standard\", and may be"),
+        (
+            |config| {
+                drop(config.region.insert("westus2".into(), RegionConfig { replicas: Some(101), ..Default::default() }))
+            },
+            "azure.region.westus2.replicas is 101, and may be 1 to 100",
+        ),
+        (|config| config.end_of_life = Some("tomorrow".into()), "azure.end_of_life is \"tomorrow\", and no date"),
+        (|config| config.access_minutes = Some(1441), "azure.access_minutes is 1441, and may be 1 to 1440"),
+    ];
+    for (change, said) in changes {
+        let mut stage = Stage::new().await;
+        change(&mut stage.config);
+        let error = stage.backend().unwrap_err();
+        assert_eq!(error.kind(), Kind::Config);
+        assert!(error.to_string().starts_with(said), "{error}");
+        assert_eq!(stage.audit()["traffic"], serde_json::json!({}));
+    }
+    let mut stage = Stage::new().await;
+    stage.config.region.insert("eastus".into(), RegionConfig::default());
+    let (kind, said) = refused(&stage).await;
+    assert_eq!(
+        (kind, said.as_str()),
+        (Kind::Config, "azure.region.eastus is configured, and the image goes to westus2, westus")
+    );
+    let stage = Stage::new().await;
+    let large = stage.dir.path().join("large.raw");
+    std::fs::File::create(&large).unwrap().set_len(3 << 30).unwrap();
+    let config = backend_azure::Config { disk_size_gib: Some(2), ..Default::default() };
+    let error = backend_azure::shape(&config, &Image::open(large).unwrap()).unwrap_err();
+    assert_eq!(error.to_string(), "azure.disk_size_gib is 2, and the image needs at least 3");
 }
 
 /// A certificate and its key, as a service principal has them.

@@ -21,6 +21,7 @@ pub async fn publish(args: &Publish, clouds: &[CloudName]) -> Result<Exit> {
     let opening = Opening { spool_dir: settings.spool_dir.clone(), ..args.opening };
     let image = image::open(settings.image.as_deref(), &opening).await?;
     image::check_info(&image).await?;
+    settings.version = image::version(settings.version.take(), &image).await?;
     let mode = if args.plan { Mode::Plan } else { Mode::Publish };
     if args.sandbox {
         let stage = Rehearsal::start().await?;

@@ -170,6 +170,23 @@ fn a_conversion_does_not_replace_a_file_unasked() {
     assert_eq!(left.count(), 0);
 }
 
+#[test]
+fn a_version_is_read_from_a_file_or_from_the_image() {
+    let stage = stage();
+    let image = stage.path("demo.vhd");
+    let plan =
+        |version: &str| stage.run(&["azure", text(&image), "--regions", "westus2", "--plan", "--version", version]);
+    fs::write(stage.path("VERSION"), "2.3.4\n").unwrap();
+    let from_file = plan(&format!("@{}", text(&stage.path("VERSION"))));
+    assert!(String::from_utf8_lossy(&from_file.stdout).contains("/2.3.4 in westus2"), "{}", stderr(&from_file));
+    let absent = plan("@image");
+    assert_eq!(absent.status.code(), Some(2));
+    assert!(stderr(&absent).starts_with("error: the version is to be read from image: there is no image-info.json"));
+    fs::write(stage.path("image-info.json"), r#"{"label": "25.05.20250629.b43c397"}"#).unwrap();
+    assert!(String::from_utf8_lossy(&plan("@image").stdout).contains("/25.5.20250629 in westus2"));
+    assert_eq!(stage.mutations(), 0);
+}
+
 /// Runs `publish inspect` with a spool of one mebibyte.
 fn inspect_in_one_mebibyte(stage: &Stage, image: &str) -> Option<(Option<i32>, String)> {
     let spool = stage.path("spool");
