@@ -34,7 +34,7 @@ test *FLAGS:
 
 # The inner loops beside qemu-img and sha256sum; TMPDIR says on which file system
 bench *FLAGS:
-    cargo bench -p vhd {{ FLAGS }}
+    cargo bench --manifest-path crates/vhd/bench/Cargo.toml {{ FLAGS }}
 
 # Fuzz TARGET (open, read, facts or unpack) for so many SECONDS; wants cargo-fuzz and a nightly compiler
 [working-directory('crates/vhd')]

@@ -33,6 +33,23 @@ pub struct Converted {
     pub written: u64,
 }
 
+/// That a file can be written to `path`, as far as can be told before: [`convert`] begins with it, and whoever has to unpack an
+/// image first asks before that.
+///
+/// # Errors
+/// [`Error::Exists`] if there is a file and `overwrite` is false, [`Error::NotAFile`] for a directory or a device.
+pub fn check_output(path: &Path, overwrite: bool) -> Result<()> {
+    match path.metadata() {
+        Ok(there) if there.is_dir() => Err(Error::NotAFile { path: path.to_owned(), what: "a directory" }),
+        // A new name would take the place of the device itself.
+        Ok(there) if !there.is_file() => {
+            Err(Error::NotAFile { path: path.to_owned(), what: "a device, a pipe or a socket" })
+        }
+        _ if !overwrite && path.symlink_metadata().is_ok() => Err(Error::Exists { path: path.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a layout to `path`: sparse, on all cores, and all or nothing. The file has another name until it is complete and on
 /// the disk; `report` is told how far the copy is, from several threads, and may end it.
 ///
@@ -46,15 +63,7 @@ pub fn convert(
     report: &(dyn Fn(Progress) -> ControlFlow<()> + Sync),
 ) -> Result<Converted> {
     let io = |action| move |source| Error::Output { action, path: path.to_owned(), source };
-    match path.metadata() {
-        Ok(there) if there.is_dir() => return Err(Error::NotAFile { path: path.to_owned(), what: "a directory" }),
-        // A new name would take the place of the device itself.
-        Ok(there) if !there.is_file() => {
-            return Err(Error::NotAFile { path: path.to_owned(), what: "a device, a pipe or a socket" });
-        }
-        _ if !overwrite && path.symlink_metadata().is_ok() => return Err(Error::Exists { path: path.to_owned() }),
-        _ => {}
-    }
+    check_output(path, overwrite)?;
     // In the same folder, because a file is renamed only within a file system.
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let part = tempfile::Builder::new()

@@ -20,7 +20,7 @@
 //!
 //! # Speed
 //!
-//! `cargo bench -p vhd` on two cores of an AMD EPYC with SHA extensions, an image of 1 GiB of data in 4 GiB, GiB of data
+//! `just bench` on two cores of an AMD EPYC with SHA extensions, an image of 1 GiB of data in 4 GiB, GiB of data
 //! a second (2026-11). In memory:
 //!
 //! | | this crate | beside it |
@@ -59,7 +59,7 @@ pub mod zero;
 
 pub use compression::Compression;
 pub use content::{CONTENT_BLOCK, Content, Digest};
-pub use convert::{Converted, convert};
+pub use convert::{Converted, check_output, convert};
 pub use error::{Error, Result};
 pub use extent::Extent;
 pub use facts::{Architecture, Facts, Firmware, Generation, PartitionTable};

@@ -19,6 +19,7 @@ const TEXTS: Texts = Texts {
 };
 
 pub async fn convert(args: &Convert) -> Result<Exit> {
+    vhd::check_output(&args.out, args.force)?;
     let image = image::open(Some(&args.image), &args.opening).await?;
     let to = args.to;
     let layout = image::apart(move || layout(image, to)).await?;

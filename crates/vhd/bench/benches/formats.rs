@@ -1,4 +1,4 @@
-//! The inner loops beside the programs that people use for the same: `cargo bench -p vhd`.
+//! The inner loops beside the programs that people use for the same: `just bench`.
 //!
 //! The image has 1 GiB of data in 4 GiB, in pieces of 2 MiB that are no multiple of a block apart. The files are in
 //! `$TMPDIR`: on a file system in memory the programs are compared, on a disk the disk takes its share. `qemu-img

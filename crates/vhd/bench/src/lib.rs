@@ -1,0 +1,1 @@
+//! Nothing: the benchmarks of the `vhd` crate are in `benches`.
