@@ -43,8 +43,8 @@ pub struct Config {
     pub storage: Option<String>,
     /// Whether `latest` passes the version over.
     pub exclude_from_latest: Option<bool>,
-    /// What is otherwise in single regions, by their programmatic or display names: `[azure.region.westus2]`.
-    pub region: BTreeMap<String, RegionConfig>,
+    /// What is otherwise in single regions, by their programmatic or display names: `[azure.per_region.westus2]`.
+    pub per_region: BTreeMap<String, RegionConfig>,
     /// The day from which on the version should not be used any more, as `2027-01-31`. Azure shows it, and enforces
     /// nothing.
     pub end_of_life: Option<String>,
@@ -137,9 +137,9 @@ impl Config {
         within("access_minutes", self.access_minutes, 1, 24 * 60)?;
         within("replicas", self.replicas, 1, 100)?;
         one_of("storage", self.storage.as_deref(), &STORAGE)?;
-        for (name, region) in &self.region {
-            within(&format!("region.{name}.replicas"), region.replicas, 1, 100)?;
-            one_of(&format!("region.{name}.storage"), region.storage.as_deref(), &STORAGE)?;
+        for (name, region) in &self.per_region {
+            within(&format!("per_region.{name}.replicas"), region.replicas, 1, 100)?;
+            one_of(&format!("per_region.{name}.storage"), region.storage.as_deref(), &STORAGE)?;
         }
         self.end_of_life().map(drop)
     }
@@ -160,7 +160,7 @@ impl Config {
 
     /// What is configured of one region.
     pub(crate) fn region(&self, name: &str) -> Option<&RegionConfig> {
-        self.region.iter().find(|(key, _)| plain(key) == plain(name)).map(|(_, region)| region)
+        self.per_region.iter().find(|(key, _)| plain(key) == plain(name)).map(|(_, region)| region)
     }
 
     /// The Resource Manager's base URL.

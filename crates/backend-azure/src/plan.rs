@@ -144,9 +144,9 @@ async fn regions(azure: &Azure, cx: &Cx<Undo>) -> Result<(String, Vec<Region>)> 
         }
     }
     let is_among = |name: &str| regions.iter().any(|region| plain(&region.0) == plain(name));
-    if let Some(other) = azure.config.region.keys().find(|name| !is_among(name)) {
+    if let Some(other) = azure.config.per_region.keys().find(|name| !is_among(name)) {
         let all = regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let text = format!("azure.region.{other} is configured, and the image goes to {all}");
+        let text = format!("azure.per_region.{other} is configured, and the image goes to {all}");
         return Err(Error::new(Kind::Config, text).with_hint("add it to azure.regions, or take its table away"));
     }
     Ok((home.0, regions))

@@ -107,7 +107,7 @@ async fn each_region_has_its_own_replicas_and_the_version_its_end() {
     // By its display name, as the regions may be too.
     let west =
         RegionConfig { replicas: Some(5), storage: Some("Standard_ZRS".into()), exclude_from_latest: Some(true) };
-    stage.config.region.insert("West US".into(), west);
+    stage.config.per_region.insert("West US".into(), west);
     let report = stage.publish().await;
     assert_eq!(report.status, Status::Published, "{:?}", report.error);
     let profile = stage.audit()["azure"]["image_versions"][0]["properties"]["publishingProfile"].clone();

@@ -88,9 +88,13 @@ async fn settings_that_azure_would_refuse_are_named_before_anything_is_asked() {
         (|config| config.storage = Some("Standard".into()), "azure.storage is \"Standard\", and may be"),
         (
             |config| {
-                drop(config.region.insert("westus2".into(), RegionConfig { replicas: Some(101), ..Default::default() }))
+                drop(
+                    config
+                        .per_region
+                        .insert("westus2".into(), RegionConfig { replicas: Some(101), ..Default::default() }),
+                )
             },
-            "azure.region.westus2.replicas is 101, and may be 1 to 100",
+            "azure.per_region.westus2.replicas is 101, and may be 1 to 100",
         ),
         (|config| config.end_of_life = Some("tomorrow".into()), "azure.end_of_life is \"tomorrow\", and no date"),
         (|config| config.access_minutes = Some(1441), "azure.access_minutes is 1441, and may be 1 to 1440"),
@@ -104,11 +108,11 @@ async fn settings_that_azure_would_refuse_are_named_before_anything_is_asked() {
         assert_eq!(stage.audit()["traffic"], serde_json::json!({}));
     }
     let mut stage = Stage::new().await;
-    stage.config.region.insert("eastus".into(), RegionConfig::default());
+    stage.config.per_region.insert("eastus".into(), RegionConfig::default());
     let (kind, said) = refused(&stage).await;
     assert_eq!(
         (kind, said.as_str()),
-        (Kind::Config, "azure.region.eastus is configured, and the image goes to westus2, westus")
+        (Kind::Config, "azure.per_region.eastus is configured, and the image goes to westus2, westus")
     );
     let stage = Stage::new().await;
     let large = stage.dir.path().join("large.raw");
