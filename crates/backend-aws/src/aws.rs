@@ -12,7 +12,7 @@ use crate::{
     client::Clients,
     import,
     plan::{self, Shape},
-    register, replicate, undo, upload,
+    register, replicate, status, undo, upload,
 };
 
 /// The AWS backend.
@@ -96,6 +96,10 @@ impl Backend for Aws {
 
     async fn replicate(&self, cx: &Cx<Undo>, registered: &Registered, to: &[Region]) -> Result<Replication<Replica>> {
         replicate::replicate(self, cx, registered, to).await
+    }
+
+    async fn status(&self, cx: &Cx<Undo>) -> Result<(Registered, Replication<Replica>)> {
+        status::status(self, cx).await
     }
 
     async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {

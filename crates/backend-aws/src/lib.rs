@@ -20,6 +20,7 @@ mod import;
 mod plan;
 mod register;
 mod replicate;
+mod status;
 mod tags;
 mod undo;
 mod upload;

@@ -93,15 +93,20 @@ fn one_of<'a>(setting: &str, given: Option<&str>, allowed: &[&'a str]) -> Result
     found.map(Some).ok_or_else(|| Error::new(Kind::Config, expected()))
 }
 
+/// The AMI's name, as far as it can be told without the image.
+pub fn configured_name(config: &Config, spec: &ImageSpec) -> Option<String> {
+    let versioned = || spec.version.as_ref().map(|version| format!("{}-{version}", spec.name));
+    config.ami_name.clone().or_else(versioned)
+}
+
 /// The AMI's name. It tells versions apart, or contents where there is no version: AMI names are unique in a region.
 ///
 /// # Errors
 /// [`Kind::Config`] for a name that AWS does not take.
 pub fn ami_name(config: &Config, spec: &ImageSpec, image: &Image) -> Result<String> {
-    let name = match (&config.ami_name, &spec.version) {
-        (Some(name), _) => name.clone(),
-        (None, Some(version)) => format!("{}-{version}", spec.name),
-        (None, None) => format!("{}-{}", spec.name, &image.content()?.digest().hex()[..12]),
+    let name = match configured_name(config, spec) {
+        Some(name) => name,
+        None => format!("{}-{}", spec.name, &image.content()?.digest().hex()[..12]),
     };
     // RegisterImage, "Name".
     let allowed = |c: char| c.is_ascii_alphanumeric() || "()[] ./-'@_".contains(c);
@@ -158,7 +163,7 @@ pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<P
 }
 
 /// All regions, the home region first; each is known and enabled.
-async fn regions(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Region>> {
+pub async fn regions(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Region>> {
     let mut wanted = aws.config.regions.clone().unwrap_or_default().0;
     if wanted.is_empty() {
         wanted.extend(aws.clients.default_region());

@@ -1,4 +1,4 @@
-use aws_sdk_ec2::types::ResourceType;
+use aws_sdk_ec2::types::{ImageState, ResourceType};
 use futures::future::join_all;
 use publisher::{
     Artifact, Cx, Error, Event, Kind, Region, RegionOutcome, RegionState, Replication, Result, RunKey, TAG_DIGEST,
@@ -31,19 +31,30 @@ pub async fn replicate(
     let outcomes = join_all(to.iter().map(|region| bring(aws, cx, registered, region))).await;
     let changed = outcomes.iter().any(|(_, made)| *made);
     let regions = outcomes.into_iter().map(|(outcome, _)| outcome).collect();
-    Ok(Replication { regions, changed })
+    Ok(Replication { regions, changed, resources: Vec::new() })
+}
+
+/// An AMI in a region.
+struct Copied {
+    ami: String,
+    /// Whether this run began the copy.
+    made: bool,
+    available: bool,
 }
 
 /// Brings the AMI to one region; tells whether a copy was begun.
 async fn bring(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region) -> (RegionOutcome<Replica>, bool) {
     cx.emit(Event::Region { region: region.clone(), percent: 0 });
     let copied = if region.0 == registered.region {
-        Ok((registered.ami.clone(), false))
+        Ok(Copied { ami: registered.ami.clone(), made: false, available: true })
     } else {
         copy(aws, cx, registered, region).await
     };
     let (state, made) = match copied {
-        Ok((ami, made)) => {
+        Ok(Copied { ami, made, available: false }) => {
+            (RegionState::Pending { replica: Some(Replica { ami }), percent: None }, made)
+        }
+        Ok(Copied { ami, made, .. }) => {
             cx.emit(Event::Region { region: region.clone(), percent: 100 });
             (RegionState::Available(Replica { ami }), made)
         }
@@ -55,7 +66,7 @@ async fn bring(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Regio
     (RegionOutcome { region: region.clone(), state }, made)
 }
 
-async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region) -> Result<(String, bool)> {
+async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region) -> Result<Copied> {
     let decided = aws.decided()?;
     if let Some(there) = find::image_by_name(aws, cx, &region.0, &decided.name).await? {
         let ami = there.image_id().unwrap_or_default().to_owned();
@@ -64,8 +75,12 @@ async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region
             return Err(Error::new(Kind::Conflict, text)
                 .with_hint("images are never overwritten: give this one another version or name"));
         }
-        finish(aws, cx, region, &ami).await?;
-        return Ok((ami, false));
+        let mut available = there.state() == Some(&ImageState::Available);
+        if cx.waits() && !available {
+            finish(aws, cx, region, &ami).await?;
+            available = true;
+        }
+        return Ok(Copied { ami, made: false, available });
     }
     let ec2 = aws.clients.ec2(&region.0);
     // One token for one copy of one AMI by one process: a lost answer makes no second copy.
@@ -89,8 +104,10 @@ async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region
     };
     let begun = cx.retry(&format!("copying the AMI to {region}"), request).await?;
     let ami = begun.image_id.ok_or_else(|| Error::new(Kind::Invalid, "AWS began a copy without an id"))?;
-    finish(aws, cx, region, &ami).await?;
-    Ok((ami, true))
+    if cx.waits() {
+        finish(aws, cx, region, &ami).await?;
+    }
+    Ok(Copied { ami, made: true, available: cx.waits() })
 }
 
 /// Waits for a copy. One that failed is removed, so that its name is free for the next run.

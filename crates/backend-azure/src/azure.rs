@@ -12,7 +12,7 @@ use crate::{
     import,
     names::{self, Names},
     plan::{self, Shape},
-    register, replicate, undo, upload,
+    register, replicate, status, undo, upload,
     version::Version,
 };
 
@@ -109,6 +109,7 @@ impl Backend for Azure {
             ("cloud", "azure".to_owned()),
             ("endpoint", self.config.resource_manager().to_owned()),
             ("digest", image.content()?.digest().to_string()),
+            ("destination", format!("{:?}", self.config.destination())),
             ("definition", self.names.definition().to_lowercase()),
             ("version", self.version().map(|version| version.to_string()).unwrap_or_default()),
             ("shape", format!("{shape:?}")),
@@ -133,6 +134,10 @@ impl Backend for Azure {
 
     async fn replicate(&self, cx: &Cx<Undo>, registered: &Registered, to: &[Region]) -> Result<Replication<Replica>> {
         replicate::replicate(self, cx, registered, to).await
+    }
+
+    async fn status(&self, cx: &Cx<Undo>) -> Result<(Registered, Replication<Replica>)> {
+        status::status(self, cx).await
     }
 
     async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {

@@ -2,14 +2,14 @@ use publisher::{Cx, Event, Result, UndoId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Azure, Undo, Uploaded, client::versions, tags, upload::disk};
+use crate::{Azure, Destination, Source, Undo, Uploaded, client::versions, tags, upload::disk};
 
 /// What a gallery version can be made from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Imported {
     /// The disk, validated.
     pub disk: String,
-    /// The managed image of it; none for Arm64, which managed images do not support.
+    /// The managed image of it; none where the version is made from the disk itself.
     pub managed_image: Option<String>,
     /// The undo that deletes the managed image.
     pub undo: Option<UndoId>,
@@ -19,14 +19,15 @@ pub async fn import(azure: &Azure, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result
     disk::end_access(azure, cx, &uploaded.disk).await.map_err(|error| error.context("Azure did not take the disk"))?;
     cx.settle([uploaded.access]).await?;
     let decided = azure.decided()?;
-    if decided.shape.architecture == "Arm64" {
+    if decided.shape.source == Source::Disk {
         return Ok(Imported { disk: uploaded.disk.clone(), managed_image: None, undo: None });
     }
     let id = azure.names.managed_image(&decided.version.to_string());
+    let stays = azure.config.destination() == Destination::ManagedImage || azure.config.keep_image.unwrap_or_default();
     let undo = cx.on_failure(Undo::DeleteImage { image: id.clone() }).await?;
     let body = json!({
         "location": decided.location,
-        "tags": tags::tags(&azure.spec.tags, cx.run(), &decided.digest),
+        "tags": tags::of_intermediate(azure, cx.run(), decided, stays),
         "properties": {
             "hyperVGeneration": decided.shape.generation,
             "storageProfile": {"osDisk": {

@@ -2,6 +2,8 @@
 
 use publisher::{Error, Kind, Result};
 
+use crate::version::Version;
+
 /// Everything that has a name, resolved.
 #[derive(Clone, Debug)]
 pub struct Names {
@@ -33,6 +35,18 @@ impl Names {
         let room = 80 - 1 - version.len();
         let definition: String = self.definition.chars().take(room).collect();
         self.compute("images", &format!("{definition}-{version}"))
+    }
+
+    /// All managed images of the resource group.
+    pub fn managed_images(&self) -> String {
+        format!("{}/providers/Microsoft.Compute/images", self.group())
+    }
+
+    /// The version in the name of a managed image, if it is one of this image.
+    pub fn version_of_managed_image(&self, name: &str) -> Option<Version> {
+        let version = Version::parse(name.rsplit('-').next()?)?;
+        let id = self.managed_image(&version.to_string());
+        id.to_lowercase().ends_with(&format!("/{}", name.to_lowercase())).then_some(version)
     }
 
     pub fn gallery(&self) -> String {
@@ -110,6 +124,16 @@ mod tests {
         let last = |id: String| id.rsplit('/').next().unwrap().len();
         assert_eq!(last(names().disk("0123456789ab")), 80);
         assert_eq!(last(names().managed_image("1.2.3")), 80);
+    }
+
+    #[test]
+    fn a_managed_image_tells_its_version() {
+        let names = Names { definition: "ecs-node".into(), ..names() };
+        assert_eq!(names.version_of_managed_image("ecs-node-1.20.3"), Version::parse("1.20.3"));
+        assert_eq!(names.version_of_managed_image("ECS-Node-1.20.3"), Version::parse("1.20.3"));
+        for other in ["ecs-node", "ecs-node-2-1.20.3", "node-1.20.3", "ecs-node-01.20.3", "ecs-node-1.20"] {
+            assert_eq!(names.version_of_managed_image(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -2,54 +2,71 @@ use publisher::{Artifact, Cx, Event, Result, UndoId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Azure, Config, Imported, Undo, client::versions, plan::Shape, tags};
+use crate::{Azure, Config, Destination, Imported, Undo, client::versions, plan::Shape, sharing, tags};
+
+/// What the image has become.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Registered {
+    /// A managed image.
+    ManagedImage {
+        /// Its id.
+        id: String,
+    },
+    /// A version in a gallery.
+    Version(Version),
+}
 
 /// An image version that Azure has accepted, with all its target regions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Registered {
+pub struct Version {
     /// The version's id.
-    pub version: String,
-    /// The managed image that it was made from, where there is one.
+    pub id: String,
+    /// The managed image that it was made from, where there is one and it stays.
     pub managed_image: Option<String>,
+    /// The managed image that it was made from, where it goes once the version is everywhere.
+    pub intermediate: Option<String>,
     /// Where its operation's status is; none of a version that an earlier run made.
     pub operation: Option<String>,
     /// What takes the version back, as long as it still replicates from a disk that goes when the run ends.
     pub undo: Option<UndoId>,
 }
 
-impl Registered {
-    /// A version that is there already.
-    pub(crate) fn found(azure: &Azure, version: &Value) -> Self {
-        let name = version["name"].as_str().unwrap_or_default();
-        let source = version["properties"]["storageProfile"]["source"]["id"].as_str();
-        let managed_image = source.filter(|id| id.to_lowercase().contains("/images/")).map(str::to_owned);
-        Self { version: azure.names.version(name), managed_image, operation: None, undo: None }
-    }
-}
-
 impl Artifact for Registered {
     fn resources(&self) -> Vec<(&'static str, String)> {
-        let mut resources = vec![("image_version", self.version.clone())];
-        resources.extend(self.managed_image.clone().map(|id| ("managed_image", id)));
-        resources
+        match self {
+            Self::ManagedImage { id } => vec![("managed_image", id.clone())],
+            Self::Version(version) => {
+                let image = version.managed_image.clone().map(|id| ("managed_image", id));
+                [("image_version", version.id.clone())].into_iter().chain(image).collect()
+            }
+        }
     }
 }
 
 /// The features of a definition, all of them always sent: what is left out means different things to different
 /// api-versions.
 pub fn features(config: &Config, shape: &Shape) -> [(&'static str, String); 3] {
-    // Trusted Launch is for generation 2 alone, and not for every Arm64 image; the weaker promise is always true.
-    let by_shape =
-        if shape.generation == "V2" && shape.architecture == "x64" { "TrustedLaunchSupported" } else { "Standard" };
     let accelerated = if config.accelerated_networking.unwrap_or(true) { "True" } else { "False" };
     [
-        ("SecurityType", config.security_type.clone().unwrap_or_else(|| by_shape.to_owned())),
+        ("SecurityType", shape.security_type.clone()),
         ("DiskControllerTypes", config.disk_controllers.clone().unwrap_or_else(|| "SCSI, NVMe".to_owned())),
         ("IsAcceleratedNetworkSupported", accelerated.to_owned()),
     ]
 }
 
 pub async fn register(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Result<Registered> {
+    match (azure.config.destination(), &imported.managed_image) {
+        (Destination::ManagedImage, Some(id)) => {
+            // It is what was wanted, and belongs to the user from here on.
+            cx.settle(imported.undo).await?;
+            Ok(Registered::ManagedImage { id: id.clone() })
+        }
+        _ => register_version(azure, cx, imported).await.map(Registered::Version),
+    }
+}
+
+async fn register_version(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Result<Version> {
     ensure_gallery(azure, cx).await?;
     ensure_definition(azure, cx).await?;
     let decided = azure.decided()?;
@@ -60,15 +77,20 @@ pub async fn register(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Resu
     let accepted = cx.retry(what, || azure.arm.put(&id, versions::GALLERIES, &body)).await;
     let accepted = accepted.map_err(|error| error.context(format!("cannot make image version {}", decided.version)))?;
     cx.emit(Event::Created { kind: "image_version", id: id.clone() });
-    let (managed_image, operation) = (imported.managed_image.clone(), accepted.operation());
-    let Some(image) = imported.undo else {
+    let operation = accepted.operation();
+    let image = imported.managed_image.clone();
+    let (managed_image, intermediate) =
+        if azure.config.keep_image.unwrap_or_default() { (image, None) } else { (None, image) };
+    let mut version = Version { id, managed_image, intermediate, operation, undo: None };
+    if imported.managed_image.is_none() && !azure.config.keep_disk.unwrap_or_default() {
         // Made from the disk itself, the version is nothing without it until it has replicated.
-        return Ok(Registered { version: id, managed_image, operation, undo: Some(undo) });
-    };
-    // From here on the version and what it is copied from belong to the user: replication that is cut off goes on in
-    // Azure, and a later run finds the version and watches it.
-    cx.settle([undo, image]).await?;
-    Ok(Registered { version: id, managed_image, operation, undo: None })
+        version.undo = Some(undo);
+        return Ok(version);
+    }
+    // From here on the version and what it is copied from stay: replication that is cut off goes on in Azure, and a later
+    // run finds the version, watches it, and then deletes what it was copied from.
+    cx.settle([undo].into_iter().chain(imported.undo)).await?;
+    Ok(version)
 }
 
 fn version_body(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Result<Value> {
@@ -79,7 +101,7 @@ fn version_body(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Result<Val
     };
     Ok(json!({
         "location": decided.location,
-        "tags": tags::tags(&azure.spec.tags, cx.run(), &decided.digest),
+        "tags": tags::tags(azure, cx.run(), decided),
         "properties": {
             "publishingProfile": publishing_profile(azure, decided.regions.iter().map(|region| region.0.as_str()))?,
             "storageProfile": source,
@@ -114,7 +136,8 @@ pub fn publishing_profile<'a>(azure: &Azure, regions: impl Iterator<Item = &'a s
 }
 
 async fn ensure_gallery(azure: &Azure, cx: &Cx<Undo>) -> Result<()> {
-    let body = json!({"location": azure.decided()?.location, "tags": azure.spec.tags, "properties": {}});
+    let properties = azure.config.sharing.as_ref().map_or(json!({}), sharing::gallery_properties);
+    let body = json!({"location": azure.decided()?.location, "tags": azure.spec.tags, "properties": properties});
     ensure(azure, cx, "gallery", &azure.names.gallery(), &body).await
 }
 

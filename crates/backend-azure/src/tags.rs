@@ -1,13 +1,26 @@
-use std::collections::BTreeMap;
-
-use publisher::{RunKey, TAG_DIGEST, TAG_RUN};
+use publisher::{RunKey, TAG_DIGEST, TAG_INTERMEDIATE, TAG_RUN};
 use serde_json::{Value, json};
 
-/// The tags of everything that a run makes: the user's, and the two by which a later run knows it.
-pub fn tags(own: &BTreeMap<String, String>, run: &RunKey, digest: &str) -> Value {
-    let mut tags = json!(own);
+use crate::{Azure, plan::Decided};
+
+/// Tag with the size of the disk in bytes: the digest says nothing of the zeros at its end.
+const TAG_SIZE: &str = "publish-disk-size";
+
+/// The tags of everything that a run makes: the user's, and those by which a later run knows it.
+pub fn tags(azure: &Azure, run: &RunKey, decided: &Decided) -> Value {
+    let mut tags = json!(azure.spec.tags);
     tags[TAG_RUN] = run.as_str().into();
-    tags[TAG_DIGEST] = digest.into();
+    tags[TAG_DIGEST] = decided.digest.as_str().into();
+    tags[TAG_SIZE] = decided.shape.disk_size.to_string().into();
+    tags
+}
+
+/// The tags of what is needed on the way alone, or of what stays.
+pub fn of_intermediate(azure: &Azure, run: &RunKey, decided: &Decided, stays: bool) -> Value {
+    let mut tags = tags(azure, run, decided);
+    if !stays {
+        tags[TAG_INTERMEDIATE] = "true".into();
+    }
     tags
 }
 
@@ -16,7 +29,13 @@ pub fn is_of_run(resource: &Value, run: &RunKey) -> bool {
     resource["tags"][TAG_RUN] == run.as_str()
 }
 
-/// The digest in a resource's tags.
-pub fn digest_of(resource: &Value) -> Option<&str> {
-    resource["tags"][TAG_DIGEST].as_str()
+/// Whether a resource is needed on the way alone.
+pub fn is_intermediate(resource: &Value) -> bool {
+    !resource["tags"][TAG_INTERMEDIATE].is_null()
+}
+
+/// Whether a resource holds this content, in a disk of this size.
+pub fn holds(resource: &Value, digest: &str, disk_size: u64) -> bool {
+    let tags = &resource["tags"];
+    tags[TAG_DIGEST] == digest && tags[TAG_SIZE].as_str().is_none_or(|size| size == disk_size.to_string())
 }

@@ -56,24 +56,44 @@ pub async fn check_info(image: &Arc<Image>) -> Result<()> {
     Err(Error::new(Kind::Image, text).with_hint("one of the two is of another build; build the image again"))
 }
 
+/// Where a version stands that is not given as it is: `image` or a file.
+fn place_of(version: Option<&str>) -> Option<&str> {
+    version.and_then(|given| given.strip_prefix('@'))
+}
+
+fn unknown_version(place: &str, why: &str) -> Error {
+    Error::new(Kind::Config, format!("the version is to be read from {place}: {why}"))
+}
+
 /// The version that is asked for, read from where it stands.
 ///
 /// # Errors
 /// [`Kind::Config`] if nothing stands there.
 pub async fn version(given: Option<String>, image: &Arc<Image>) -> Result<Option<String>> {
-    let Some(place) = given.as_deref().and_then(|given| given.strip_prefix('@')) else { return Ok(given) };
-    let unknown = |why: String| Error::new(Kind::Config, format!("the version is to be read from {place}: {why}"));
-    let found = if place == "image" {
-        info(image)
-            .await?
-            .and_then(|(info, _)| info.label)
-            .ok_or_else(|| unknown("there is no image-info.json with a label beside the image".to_owned()))?
-    } else {
-        let text =
-            std::fs::read_to_string(place).map_err(|error| unknown("it cannot be read".to_owned()).caused_by(error))?;
-        text.lines().next().map(str::trim).unwrap_or_default().to_owned()
-    };
-    if found.is_empty() { Err(unknown("it is empty".to_owned())) } else { Ok(Some(found)) }
+    if place_of(given.as_deref()) != Some("image") {
+        return version_without_image(given);
+    }
+    let label = info(image).await?.and_then(|(info, _)| info.label).filter(|label| !label.is_empty());
+    let label =
+        label.ok_or_else(|| unknown_version("image", "there is no image-info.json with a label beside the image"))?;
+    Ok(Some(label))
+}
+
+/// The version that is asked for, where no image is open.
+///
+/// # Errors
+/// See [`version`].
+pub fn version_without_image(given: Option<String>) -> Result<Option<String>> {
+    let Some(place) = place_of(given.as_deref()) else { return Ok(given) };
+    if place == "image" {
+        return Err(unknown_version(place, "no image is opened here").with_hint("give it as it is, or leave it out"));
+    }
+    let text = std::fs::read_to_string(place);
+    let text = text.map_err(|error| unknown_version(place, "it cannot be read").caused_by(error))?;
+    match text.lines().next().map(str::trim).unwrap_or_default() {
+        "" => Err(unknown_version(place, "it is empty")),
+        version => Ok(Some(version.to_owned())),
+    }
 }
 
 /// Reads the image's data once, on threads of its own; everything later goes by what was found.

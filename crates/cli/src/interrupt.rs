@@ -16,6 +16,9 @@ pub const RUN: Texts = Texts {
     second: "left at once; publish the same image again to take back and finish what was begun",
 };
 
+/// What is said of something that only looks.
+pub const LOOK: Texts = Texts { first: "interrupted", second: "left at once" };
+
 /// The first Ctrl-C or SIGTERM ends the work in order; the second ends the program.
 pub fn watch(cancel: CancellationToken, texts: &'static Texts) {
     tokio::spawn(async move {

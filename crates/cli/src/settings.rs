@@ -14,7 +14,7 @@ use figment::{
 use publisher::{Error, ImageSpec, Kind, Names, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Publish, Route};
+use crate::args::{Destination, Publish, Route, Selection, Source};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -54,8 +54,21 @@ impl Settings {
     /// # Errors
     /// [`Kind::Config`], naming the file or variable and the field.
     pub fn resolve(args: &Publish) -> Result<Self> {
-        let mut settings = Self::read(args.config.as_deref(), args.profile.as_deref())?;
+        let mut settings = Self::select(&args.selection)?;
         settings.overlay(args);
+        Ok(settings)
+    }
+
+    /// The settings for an image that is there already.
+    ///
+    /// # Errors
+    /// See [`resolve`](Self::resolve).
+    pub fn select(selection: &Selection) -> Result<Self> {
+        let mut settings = Self::read(selection.config.as_deref(), selection.profile.as_deref())?;
+        set(&mut settings.name, &selection.name);
+        set(&mut settings.version, &selection.version);
+        set(&mut settings.azure.resource_group, &selection.resource_group);
+        set(&mut settings.azure.gallery, &selection.gallery);
         Ok(settings)
     }
 
@@ -79,18 +92,20 @@ impl Settings {
 
     /// Flags win over everything.
     fn overlay(&mut self, args: &Publish) {
-        fn set<T: Clone>(setting: &mut Option<T>, flag: &Option<T>) {
-            if flag.is_some() {
-                setting.clone_from(flag);
-            }
-        }
         set(&mut self.image, &args.image);
-        set(&mut self.name, &args.name);
-        set(&mut self.version, &args.version);
         set(&mut self.state_dir, &args.state_dir);
         set(&mut self.spool_dir, &args.opening.spool_dir);
-        set(&mut self.azure.resource_group, &args.resource_group);
-        set(&mut self.azure.gallery, &args.gallery);
+        let destination = args.destination.map(|destination| match destination {
+            Destination::Gallery => backend_azure::Destination::Gallery,
+            Destination::ManagedImage => backend_azure::Destination::ManagedImage,
+        });
+        set(&mut self.azure.destination, &destination);
+        let source = args.source.map(|source| match source {
+            Source::ManagedImage => backend_azure::Source::ManagedImage,
+            Source::Disk => backend_azure::Source::Disk,
+        });
+        set(&mut self.azure.source, &source);
+        set(&mut self.azure.keep_image, &args.keep_image.then_some(true));
         set(&mut self.azure.disk_size_gib, &args.disk_size);
         set(&mut self.aws.bucket, &args.bucket);
         let route = args.route.map(|route| match route {
@@ -129,6 +144,13 @@ impl Settings {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let by_user = || Some(variable("HOME")?.join(".local/state"));
         self.state_dir.clone().or_else(|| Some(variable("XDG_STATE_HOME").or_else(by_user)?.join("publish")))
+    }
+}
+
+/// A flag that is given wins.
+fn set<T: Clone>(setting: &mut Option<T>, flag: &Option<T>) {
+    if flag.is_some() {
+        setting.clone_from(flag);
     }
 }
 

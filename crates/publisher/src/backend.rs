@@ -85,6 +85,8 @@ pub struct Replication<R> {
     pub regions: Vec<RegionOutcome<R>>,
     /// Whether anything had to be changed.
     pub changed: bool,
+    /// What there is besides the image, once it is in its regions: what it is, and its id.
+    pub resources: Vec<(&'static str, String)>,
 }
 
 /// What became of one region.
@@ -102,7 +104,12 @@ pub enum RegionState<R> {
     /// The image can be used there.
     Available(R),
     /// The cloud is still at it.
-    Pending(Option<R>),
+    Pending {
+        /// What will be there.
+        replica: Option<R>,
+        /// How far it is, where the cloud tells.
+        percent: Option<u8>,
+    },
     /// It failed; the cloud's own words are in the error.
     Failed(Error),
 }
@@ -181,7 +188,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// See the contract. A different image under the same name is a [`Kind::Conflict`](crate::Kind::Conflict).
     async fn register(&self, cx: &Cx<Self::Undo>, imported: &Self::Imported) -> Result<Self::Registered>;
 
-    /// Brings the image to all regions, at the same time, and waits until each has it or has failed.
+    /// Brings the image to all regions, at the same time, and waits until each has it or has failed; if the run does not
+    /// wait ([`Cx::waits`]), until the cloud has accepted it.
     ///
     /// # Errors
     /// Only what concerns all regions. A region that fails is an outcome, and stops no other.
@@ -191,6 +199,13 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         registered: &Self::Registered,
         to: &[Region],
     ) -> Result<Replication<Self::Replica>>;
+
+    /// Looks at what an earlier run registered under the name and version that are configured; at the latest, where no
+    /// version is. Reads only.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`](crate::Kind::NotFound) if there is nothing.
+    async fn status(&self, cx: &Cx<Self::Undo>) -> Result<(Self::Registered, Replication<Self::Replica>)>;
 
     /// Takes one act back. What is not there any more is success.
     ///

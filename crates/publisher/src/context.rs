@@ -7,15 +7,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    CloudName, Durable, Error, Event, Kind, Poll, Reporter, Result, RetryBudget, RunKey, Schedule,
+    CloudName, Durable, Error, Event, Kind, Mode, Poll, Reporter, Result, RetryBudget, RunKey, Schedule,
     journal::{Journal, UndoId, When},
     retry,
     transfer::Totals,
 };
 
-/// Memory that all transfers of a process together may hold in buffers, in KiB. The HTTP clients copy a body once more to
+/// Memory that all transfers of a process together may hold in buffers, in KiB: sixteen of Azure's largest pages. The HTTP clients copy a body once more to
 /// encrypt it and the allocator keeps some of what is freed, so a process peaks at some times this.
-pub(crate) const BUFFER_KIB: usize = 32 << 10;
+pub(crate) const BUFFER_KIB: usize = 64 << 10;
 
 /// What all runs of a process share.
 #[derive(Clone, Debug)]
@@ -44,17 +44,19 @@ pub struct Cx<U> {
     cloud: CloudName,
     run: RunKey,
     runtime: Runtime,
+    mode: Mode,
     budget: Arc<RetryBudget>,
     journal: Arc<Mutex<Journal<U>>>,
     pub(crate) totals: Arc<Totals>,
 }
 
 impl<U: Durable> Cx<U> {
-    pub(crate) fn new(cloud: CloudName, run: RunKey, runtime: Runtime, journal: Journal<U>) -> Self {
+    pub(crate) fn new(cloud: CloudName, run: RunKey, runtime: Runtime, mode: Mode, journal: Journal<U>) -> Self {
         Self {
             cloud,
             run,
             runtime,
+            mode,
             budget: Arc::default(),
             journal: Arc::new(Mutex::new(journal)),
             totals: Arc::default(),
@@ -68,6 +70,7 @@ impl<U: Durable> Cx<U> {
             cloud: self.cloud,
             run: self.run.clone(),
             runtime: Runtime { cancel: CancellationToken::new(), ..self.runtime.clone() },
+            mode: self.mode,
             budget: Arc::default(),
             journal: self.journal.clone(),
             totals: Arc::default(),
@@ -78,6 +81,12 @@ impl<U: Durable> Cx<U> {
     #[must_use]
     pub fn run(&self) -> &RunKey {
         &self.run
+    }
+
+    /// Whether the run waits until the image is everywhere, and not only until the cloud has accepted that.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.mode != Mode::Submit
     }
 
     /// Reports an event of this cloud.

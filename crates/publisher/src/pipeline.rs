@@ -6,8 +6,8 @@ use vhd::Image;
 
 use crate::{
     Artifact, Backend, CloudName, Cx, Durable, Error, ErrorReport, Event, Kind, Mode, Plan, RegionOutcome,
-    RegionReport, RegionState, Replication, Result, Runtime, Stage, Status, Target, TargetReport, journal::Journal,
-    journal::When,
+    RegionReport, RegionState, Replication, Result, RunKey, Runtime, Stage, Status, Target, TargetReport,
+    journal::Journal, journal::When,
 };
 
 /// How long unwinding may take, however it came to it.
@@ -34,6 +34,13 @@ struct Progress {
     regions: Vec<RegionReport>,
 }
 
+impl Progress {
+    fn look_at<R: Artifact>(&mut self, replication: &Replication<R>) {
+        self.resources.extend(replication.resources.iter().cloned());
+        self.regions = replication.regions.iter().map(region_report).collect();
+    }
+}
+
 #[async_trait]
 impl<B: Backend> Target for Pipeline<B> {
     fn cloud(&self) -> CloudName {
@@ -51,10 +58,26 @@ impl<B: Backend> Target for Pipeline<B> {
             () = cx.runtime().cancel.cancelled() => Err(Error::cancelled()),
             result = self.stages(&cx, image, mode, &mut progress) => result,
         };
-        if mode == Mode::Publish {
+        if mode.changes() {
             self.finish(&cx, result.is_err(), &result).await;
         }
         self.report(Some(&cx), progress, result)
+    }
+
+    async fn status(&self, runtime: &Runtime) -> TargetReport {
+        let mut progress = Progress::default();
+        // It is of no run: nothing of it is remembered.
+        let cx = Cx::new(self.backend.name(), RunKey::new([]), runtime.clone(), Mode::Plan, Journal::in_memory());
+        let result = tokio::select! {
+            biased;
+            () = runtime.cancel.cancelled() => Err(Error::cancelled()),
+            found = self.backend.status(&cx) => found.map(|(registered, replication)| {
+                progress.resources.extend(registered.resources());
+                progress.look_at(&replication);
+                status(true, &replication)
+            }),
+        };
+        self.report(None, progress, result)
     }
 }
 
@@ -63,10 +86,10 @@ impl<B: Backend> Pipeline<B> {
     async fn context(&self, runtime: &Runtime, image: &Arc<Image>, mode: Mode) -> Result<Cx<B::Undo>> {
         let run = self.backend.run_key(image)?;
         let journal = match &runtime.state_dir {
-            Some(dir) if mode == Mode::Publish => Journal::open(dir, self.backend.name().0, &run)?,
+            Some(dir) if mode.changes() => Journal::open(dir, self.backend.name().0, &run)?,
             _ => Journal::in_memory(),
         };
-        Ok(Cx::new(self.backend.name(), run, runtime.clone(), journal))
+        Ok(Cx::new(self.backend.name(), run, runtime.clone(), mode, journal))
     }
 
     async fn stages(
@@ -97,7 +120,7 @@ impl<B: Backend> Pipeline<B> {
         let replication = self
             .stage(cx, Stage::Replicate, async { self.backend.replicate(cx, &registered, &plan.regions).await })
             .await?;
-        progress.regions = replication.regions.iter().map(region_report).collect();
+        progress.look_at(&replication);
         Ok(status(found, &replication))
     }
 
@@ -229,21 +252,23 @@ impl<B: Backend> Pipeline<B> {
 
 fn status<R>(found: bool, replication: &Replication<R>) -> Status {
     let failed = replication.regions.iter().any(|r| matches!(r.state, RegionState::Failed(_)));
+    let pending = replication.regions.iter().any(|r| matches!(r.state, RegionState::Pending { .. }));
     let available = replication.regions.iter().any(|r| matches!(r.state, RegionState::Available(_)));
-    match (failed, found && !replication.changed) {
-        (true, _) if !available => Status::Failed,
+    match (failed, pending) {
+        (true, _) if !available && !pending => Status::Failed,
         (true, _) => Status::Partial,
-        (false, true) => Status::Unchanged,
+        (false, true) => Status::Pending,
+        (false, false) if found && !replication.changed => Status::Unchanged,
         (false, false) => Status::Published,
     }
 }
 
 fn region_report<R: Artifact>(outcome: &RegionOutcome<R>) -> RegionReport {
     let id = |replica: &R| replica.resources().into_iter().next().map(|(_, id)| id);
-    let (status, id, error) = match &outcome.state {
-        RegionState::Available(replica) => ("available", id(replica), None),
-        RegionState::Pending(replica) => ("pending", replica.as_ref().and_then(id), None),
-        RegionState::Failed(error) => ("failed", None, Some(ErrorReport::from(error))),
+    let (status, id, percent, error) = match &outcome.state {
+        RegionState::Available(replica) => ("available", id(replica), None, None),
+        RegionState::Pending { replica, percent } => ("pending", replica.as_ref().and_then(id), *percent, None),
+        RegionState::Failed(error) => ("failed", None, None, Some(ErrorReport::from(error))),
     };
-    RegionReport { region: outcome.region.0.clone(), id, status, error }
+    RegionReport { region: outcome.region.0.clone(), id, status, percent, error }
 }

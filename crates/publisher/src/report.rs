@@ -20,6 +20,8 @@ pub enum Status {
     Published,
     /// The image was everywhere already.
     Unchanged,
+    /// The cloud has accepted everything and is still at it.
+    Pending,
     /// Some regions have it and some failed.
     Partial,
     /// It failed.
@@ -33,16 +35,17 @@ pub enum Status {
 pub struct Report {
     /// Version of this schema.
     pub schema: u32,
-    /// What was published.
-    pub image: ImageReport,
+    /// What was published; none where no image was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageReport>,
     /// One entry for each cloud.
     pub targets: Vec<TargetReport>,
 }
 
 impl Report {
-    /// A report on one image.
+    /// A report on one image, or on what is there of it.
     #[must_use]
-    pub fn new(image: ImageReport, targets: Vec<TargetReport>) -> Self {
+    pub fn new(image: Option<ImageReport>, targets: Vec<TargetReport>) -> Self {
         Self { schema: SCHEMA, image, targets }
     }
 }
@@ -144,6 +147,9 @@ pub struct RegionReport {
     pub id: Option<String>,
     /// `available`, `pending` or `failed`.
     pub status: &'static str,
+    /// How far it is, where it is pending and the cloud tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u8>,
     /// Why it failed.
     pub error: Option<ErrorReport>,
 }

@@ -21,6 +21,8 @@ pub struct ImageSpec {
 pub const TAG_RUN: &str = "publish-run";
 /// Tag with the digest of the content that a resource holds.
 pub const TAG_DIGEST: &str = "publish-digest";
+/// Tag of what is needed on the way alone, and goes when the run has ended well.
+pub const TAG_INTERMEDIATE: &str = "publish-intermediate";
 
 /// A list of names. It can be written as a list, or as one string with commas, as an environment variable has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

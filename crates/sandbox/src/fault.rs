@@ -3,6 +3,7 @@
 use std::{str::FromStr, sync::Mutex};
 
 use serde::Deserialize;
+use tokio::sync::Notify;
 
 /// In which way a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -20,10 +21,15 @@ pub enum FaultKind {
     Stall,
     /// A byte of the body is flipped on its way.
     Corrupt,
+    /// The service says that it has what it was sent, and has lost it.
+    Lose,
     /// The identity may not do this.
     Deny,
     /// Every access to a disk, or every token, that was given out so far is no longer valid.
     Expire,
+    /// Nothing goes wrong, but the calls that the rule is for are answered only when all of them are there: it takes a
+    /// client that sends so many at once.
+    Gather,
 }
 
 /// A rule: `times` calls of `operation`, from the `nth` on (1 is the next), go wrong.
@@ -58,7 +64,11 @@ impl FromStr for Fault {
 
 /// The rules in force.
 #[derive(Debug, Default)]
-pub struct Faults(Mutex<Vec<Fault>>);
+pub struct Faults {
+    rules: Mutex<Vec<Fault>>,
+    /// Told when a rule has been used up.
+    used_up: Notify,
+}
 
 impl Faults {
     pub fn add(&self, fault: Fault) {
@@ -67,6 +77,7 @@ impl Faults {
 
     pub fn clear(&self) {
         self.lock().clear();
+        self.used_up.notify_waiters();
     }
 
     /// What is to go wrong with this call, which counts as one for every rule that names it.
@@ -85,12 +96,28 @@ impl Faults {
                 hit = Some(rule.kind);
             }
         }
+        let before = rules.len();
         rules.retain(|rule| rule.times > 0);
+        if rules.len() < before {
+            self.used_up.notify_waiters();
+        }
         hit
     }
 
+    /// Waits until no rule gathers calls of `operation` any more.
+    pub async fn gathered(&self, operation: &str) {
+        let gathers = |rule: &Fault| rule.kind == FaultKind::Gather && rule.operation == operation;
+        loop {
+            let used_up = self.used_up.notified();
+            if !self.lock().iter().any(gathers) {
+                return;
+            }
+            used_up.await;
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.rules.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

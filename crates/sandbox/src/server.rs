@@ -101,12 +101,25 @@ pub(crate) struct Count {
     pub zero_bodies: u64,
     /// Pages of 4 KiB of zeros in image data.
     pub zero_pages: u64,
+    /// Bodies of image data without a checksum.
+    pub unsealed: u64,
     /// Blocks of an imported dynamic VHD that are stored and hold nothing but zeros.
     pub zero_blocks: u64,
 }
 
+/// Headers with which a body's checksum comes.
+const CHECKSUMS: [&str; 6] = [
+    "content-md5",
+    "x-ms-content-crc64",
+    "x-amz-checksum",
+    "x-amz-checksum-crc64nvme",
+    "x-amz-checksum-sha256",
+    "x-amz-trailer",
+];
+
 impl Traffic {
-    fn note(&self, route: &Route, body: &[u8]) {
+    fn note(&self, route: &Route, call: &Call) {
+        let body = &call.body;
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(route.operation.clone()).or_default();
         count.requests += 1;
@@ -114,6 +127,7 @@ impl Traffic {
         count.bytes += body.len() as u64;
         if route.carries_image {
             count.zero_bodies += u64::from(vhd::zero::is_zero(body));
+            count.unsealed += u64::from(!CHECKSUMS.iter().any(|name| call.header(name).is_some()));
             count.zero_pages +=
                 body.as_chunks::<4096>().0.iter().filter(|page| vhd::zero::is_zero(*page)).count() as u64;
         }
@@ -279,7 +293,7 @@ async fn answer(world: &World, request: Request<Incoming>) -> Result<Response<Bo
 
 async fn route(world: &World, call: &mut Call) -> Result<Reply, Reset> {
     let route = if aws::is_signed(call) { aws::route(call) } else { azure::route(call) };
-    world.traffic.note(&route, &call.body);
+    world.traffic.note(&route, call);
     match world.faults.next(&route.operation, route.region.as_deref()) {
         None => Ok((route.handler)(world, call)),
         Some(FaultKind::ResetBefore) => Err(Reset),
@@ -290,6 +304,11 @@ async fn route(world: &World, call: &mut Call) -> Result<Reply, Reset> {
         Some(FaultKind::Stall) => {
             std::future::pending::<Infallible>().await;
             Err(Reset)
+        }
+        Some(FaultKind::Lose) => Ok(Reply::empty(201)),
+        Some(FaultKind::Gather) => {
+            world.faults.gathered(&route.operation).await;
+            Ok((route.handler)(world, call))
         }
         Some(FaultKind::Corrupt) => {
             let mut body = call.body.to_vec();

@@ -7,7 +7,7 @@ use azure_core::{
 };
 use azure_identity::{
     AzureCliCredential, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
     WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use publisher::{Error, Kind, Result, Variables};
@@ -99,7 +99,9 @@ fn open(
             WorkloadIdentityCredential::new(Some(options)).map(|credential| credential as _)
         }
         CredentialSource::ManagedIdentity => {
-            let options = ManagedIdentityCredentialOptions { client_options: options(), ..Default::default() };
+            // A machine may have several identities; this is how other programs are told which.
+            let user_assigned_id = variables.get("AZURE_CLIENT_ID").map(|id| UserAssignedId::ClientId(id.to_owned()));
+            let options = ManagedIdentityCredentialOptions { client_options: options(), user_assigned_id };
             ManagedIdentityCredential::new(Some(options)).map(|credential| credential as _)
         }
         CredentialSource::Auto | CredentialSource::Cli => {

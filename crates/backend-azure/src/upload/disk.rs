@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
-use publisher::{Cx, Error, Kind, Result, SecretUrl, UndoId};
-use serde_json::json;
+use publisher::{Cx, Error, Event, Kind, Result, SecretUrl, UndoId};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
@@ -28,26 +28,38 @@ pub async fn ensure_group(azure: &Azure, cx: &Cx<Undo>) -> Result<()> {
     arm.finish(cx, what, made).await.map(drop)
 }
 
-/// Makes the disk; `upload_size` counts its footer. Its undo is due however the run ends, unless the user keeps it.
-///
-/// The disk is new: pages of zeros need not be sent to it, because what is not written reads as zeros.
-pub async fn create(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<String> {
+/// A disk to upload to.
+pub struct Disk {
+    pub id: String,
+    /// Whether nothing was ever written to it: then what is not written reads as zeros.
+    pub is_new: bool,
+}
+
+/// Makes the disk; `upload_size` counts its footer. Its undo is due however the run ends, unless the user keeps it. A disk
+/// that the run made before, and of which no journal tells any more, is taken over while it can still be uploaded to.
+pub async fn create(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<Disk> {
     let (decided, arm) = (azure.decided()?, &azure.arm);
     let id = azure.names.disk(cx.run().short());
+    let earlier = cx.retry("looking for an earlier disk", || arm.find(&id, versions::DISKS)).await?;
+    if earlier.as_ref().is_some_and(|disk| !tags::is_of_run(disk, cx.run())) {
+        let text = "a disk of this name is there, and this run did not make it";
+        return Err(Error::new(Kind::Conflict, text).about(id).with_hint("delete it, or name another resource group"));
+    }
     let undo = Undo::DeleteDisk { disk: id.clone() };
     if azure.config.keep_disk.unwrap_or_default() {
         cx.on_failure(undo.clone()).await?;
     } else {
         cx.always(undo.clone()).await?;
     }
-    // The run's own disk from a run whose journal is lost may hold pages of that run.
-    if cx.retry("looking for an earlier disk", || arm.find(&id, versions::DISKS)).await?.is_some() {
-        cx.retry("deleting an earlier disk", || crate::undo::undo(azure, cx, &undo)).await?;
+    match earlier {
+        Some(disk) if is_open(&disk["properties"], upload_size) => return Ok(Disk { id, is_new: false }),
+        Some(_) => cx.retry("deleting an earlier disk", || crate::undo::undo(azure, cx, &undo)).await?,
+        None => {}
     }
     let body = json!({
         "location": decided.location,
         "sku": {"name": "Standard_LRS"},
-        "tags": tags::tags(&azure.spec.tags, cx.run(), &decided.digest),
+        "tags": tags::of_intermediate(azure, cx.run(), decided, azure.config.keep_disk.unwrap_or_default()),
         "properties": {
             "osType": "Linux",
             "hyperVGeneration": decided.shape.generation,
@@ -63,7 +75,14 @@ pub async fn create(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<St
     let made = cx.retry(what, || arm.put(&id, versions::DISKS, &body)).await;
     let made = made.map_err(|error| error.context("cannot make the disk to upload to"))?;
     arm.finish(cx, what, made).await?;
-    Ok(id)
+    cx.emit(Event::Created { kind: "disk", id: id.clone() });
+    Ok(Disk { id, is_new: true })
+}
+
+/// Whether a disk of this size still waits for its content (compute specification, "DiskRP.json", `DiskState`).
+fn is_open(disk: &Value, upload_size: u64) -> bool {
+    let waits = matches!(disk["diskState"].as_str(), Some("ReadyToUpload" | "ActiveUpload"));
+    waits && disk["creationData"]["uploadSizeBytes"] == upload_size
 }
 
 /// An address that a disk can be written to, for a while.

@@ -2,10 +2,11 @@
 
 pub mod disk;
 mod pages;
+mod stale;
 
 use std::sync::Arc;
 
-use publisher::{Cx, Event, Result, UndoId, transfer};
+use publisher::{Cx, Result, UndoId, transfer};
 use serde::{Deserialize, Serialize};
 use vhd::{FixedVhd, Image, Layout};
 
@@ -27,9 +28,11 @@ pub async fn upload(azure: &Azure, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<
     let layout: Arc<dyn Layout> = Arc::new(FixedVhd::new(image.clone(), decided.shape.disk_size)?);
     disk::ensure_group(azure, cx).await?;
     let disk = disk::create(azure, cx, layout.length()).await?;
-    cx.emit(Event::Created { kind: "disk", id: disk.clone() });
-    let (undo, access) = Access::new(azure, cx, &disk).await?;
+    let (undo, access) = Access::new(azure, cx, &disk.id).await?;
     let pages = Pages::open(access, azure.transport.clone()).await?;
+    if !disk.is_new {
+        pages.clear(cx).await?;
+    }
     transfer::run(cx, layout, Arc::new(pages)).await.map_err(|error| error.context("the upload failed"))?;
-    Ok(Uploaded { disk, access: undo })
+    Ok(Uploaded { disk: disk.id, access: undo })
 }

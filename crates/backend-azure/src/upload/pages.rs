@@ -42,8 +42,8 @@ pub struct Pages {
 }
 
 /// The way to the pages that one signature opens.
-struct Door {
-    client: PageBlobClient,
+pub(super) struct Door {
+    pub(super) client: PageBlobClient,
     renew_at: Instant,
     /// Whether a page has got through: then a refusal means that the signature has expired, and not that it never was
     /// one.
@@ -65,7 +65,7 @@ impl Pages {
     }
 
     /// The way in; a new one if the last is `stale` or about to close. Whoever comes first opens it for all.
-    async fn door(&self, stale: Option<&Arc<Door>>) -> Result<Arc<Door>> {
+    pub(super) async fn door(&self, stale: Option<&Arc<Door>>) -> Result<Arc<Door>> {
         let mut door = self.door.lock().await;
         if stale.is_some_and(|stale| Arc::ptr_eq(stale, &door)) || Instant::now() >= door.renew_at {
             *door = Arc::new(Door::open(&self.access, &self.transport).await?);

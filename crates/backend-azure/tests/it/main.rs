@@ -2,7 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod client;
+mod credentials;
+mod definitions;
+mod destinations;
 mod faults;
 mod publish;
 mod refusals;
+mod regions;
+mod sharing;
 mod stage;
+mod upload;

@@ -1,7 +1,7 @@
 //! What is refused, and that nothing was changed before.
 
 use backend_azure::RegionConfig;
-use publisher::{Kind, Mode, Names, Pipeline, Status, Target, Variables};
+use publisher::{Kind, Names, Status, Variables};
 use vhd::Image;
 
 use crate::stage::Stage;
@@ -34,37 +34,6 @@ async fn a_version_that_holds_another_image_is_refused() {
     let (kind, message) = refused(&stage).await;
     assert_eq!(kind, Kind::Conflict);
     assert_eq!(message, "version 1.0.0 of ecs-node is there and holds another image");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_definition_of_another_generation_is_named() {
-    let mut stage = Stage::new().await;
-    assert_eq!(stage.publish().await.status, Status::Published);
-    stage.config.generation = Some("V2".into());
-    let (kind, message) = refused(&stage).await;
-    assert_eq!(kind, Kind::Conflict);
-    assert!(message.contains("hyperVGeneration is V1, the image needs V2"), "{message}");
-    assert!(message.contains("SecurityType is Standard, the configuration says TrustedLaunchSupported"), "{message}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_secret_is_a_credential_error() {
-    let stage = Stage::new().await;
-    let variables = stage.sandbox.environment();
-    let wrong =
-        variables.iter().map(|(name, value)| (name, if name == "AZURE_CLIENT_SECRET" { "wrong" } else { value }));
-    let url = Some(stage.sandbox.url());
-    let config = backend_azure::Config {
-        endpoints: Some(backend_azure::Endpoints { resource_manager: url.clone(), authority: url }),
-        ..stage.config.clone()
-    };
-    let azure = backend_azure::Azure::new(config, stage.spec.clone(), &wrong.collect()).unwrap();
-    let pipeline = Pipeline::new(azure);
-    let report = Target::publish(&pipeline, &stage.runtime(), &stage.image, Mode::Publish).await;
-    let error = report.error.unwrap();
-    assert_eq!(error.kind, Kind::Credentials);
-    assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
-    assert_eq!(stage.audit()["mutations"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,51 +89,4 @@ async fn settings_that_azure_would_refuse_are_named_before_anything_is_asked() {
     let config = backend_azure::Config { disk_size_gib: Some(2), ..Default::default() };
     let error = backend_azure::shape(&config, &Image::open(large).unwrap()).unwrap_err();
     assert_eq!(error.to_string(), "azure.disk_size_gib is 2, and the image needs at least 3");
-}
-
-/// A certificate and its key, as a service principal has them.
-fn identity() -> String {
-    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
-    let certificate = rcgen::CertificateParams::new(["publish".to_owned()]).unwrap().self_signed(&key).unwrap();
-    certificate.pem() + &key.serialize_pem()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_credential_that_the_environment_speaks_of_is_used() {
-    let stage = Stage::new().await;
-    let token_file = stage.dir.path().join("token");
-    std::fs::write(&token_file, "a token of another authority").unwrap();
-    let pem = stage.dir.path().join("identity.pem");
-    std::fs::write(&pem, identity()).unwrap();
-    for (name, path) in [("AZURE_FEDERATED_TOKEN_FILE", &token_file), ("AZURE_CLIENT_CERTIFICATE_PATH", &pem)] {
-        let other = (name.to_owned(), path.to_str().unwrap().to_owned());
-        let environment = stage.sandbox.environment();
-        let kept = environment.iter().filter(|(name, _)| *name != "AZURE_CLIENT_SECRET");
-        let variables: Variables =
-            kept.map(|(name, value)| (name.to_owned(), value.to_owned())).chain([other]).collect();
-        let backend = stage.backend_with(&variables).unwrap();
-        let report = Pipeline::new(backend).publish(&stage.runtime(), &stage.image, Mode::Plan).await;
-        assert_eq!(report.status, Status::Planned, "{name}: {:?}", report.error);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_is_none_is_named_and_not_shown() {
-    let stage = Stage::new().await;
-    let pem = stage.dir.path().join("identity.pem");
-    for (content, what) in [
-        ("nothing", "there is no certificate in it"),
-        (&identity()[..identity().find("-----BEGIN PRIVATE").unwrap()], "there is no private key in it"),
-    ] {
-        std::fs::write(&pem, content).unwrap();
-        let environment = stage.sandbox.environment();
-        let kept = environment.iter().filter(|(name, _)| *name != "AZURE_CLIENT_SECRET");
-        let other = ("AZURE_CLIENT_CERTIFICATE_PATH".to_owned(), pem.to_str().unwrap().to_owned());
-        let variables: Variables =
-            kept.map(|(name, value)| (name.to_owned(), value.to_owned())).chain([other]).collect();
-        let error = stage.backend_with(&variables).unwrap_err();
-        assert_eq!(error.kind(), Kind::Credentials);
-        assert!(error.to_string().ends_with(what), "{error}");
-        assert!(error.hint().unwrap().contains("openssl pkcs12"));
-    }
 }

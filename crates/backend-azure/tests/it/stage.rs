@@ -1,9 +1,16 @@
 //! A sandbox, an image and a backend, ready to publish.
 
-use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
+use std::{
+    fs::File,
+    os::unix::fs::FileExt,
+    sync::{Arc, Mutex},
+};
 
 use backend_azure::{Azure, Config};
-use publisher::{ImageSpec, Mode, Names, Pipeline, Runtime, Silent, Target, TargetReport, Variables};
+use publisher::{
+    CloudName, Event, ImageSpec, Mode, Names, Pipeline, Region, Reporter, Runtime, Silent, Target, TargetReport,
+    Variables,
+};
 use sandbox::{Pace, Sandbox, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -72,6 +79,44 @@ impl Stage {
         Pipeline::new(self.backend().unwrap()).publish(&self.runtime(), &self.image, mode).await
     }
 
+    /// Runs, and gives the percentages of each region in their order.
+    pub async fn watched(&self, between: impl AsyncFnOnce()) -> (TargetReport, Vec<(String, u8)>) {
+        let reporter = Arc::new(Percentages::default());
+        let runtime = Runtime::new(reporter.clone(), Some(self.dir.path().join("state")));
+        let pipeline = Pipeline::new(self.backend().unwrap());
+        let (report, ()) = tokio::join!(pipeline.publish(&runtime, &self.image, Mode::Publish), between());
+        let seen = reporter.0.lock().unwrap().clone();
+        (report, seen)
+    }
+
+    pub async fn status(&self) -> TargetReport {
+        Pipeline::new(self.backend().unwrap()).status(&self.runtime()).await
+    }
+
+    /// Puts another image in the place of this one.
+    pub fn replace_image(&mut self, content: &[u8]) {
+        let path = self.dir.path().join("other.raw");
+        std::fs::write(&path, content).unwrap();
+        self.image = Arc::new(Image::open(path).unwrap());
+    }
+
+    /// The disk that a version, or a managed image, has in the sandbox.
+    pub fn content_of(&self, kind: &str) -> Image {
+        let audit = self.audit();
+        let content = audit["azure"][kind][0]["content"].as_str().unwrap();
+        Image::open(self.sandbox.content_file(content).unwrap()).unwrap()
+    }
+
+    /// How often an operation was asked for.
+    pub fn requests(&self, operation: &str) -> u64 {
+        self.audit()["traffic"][operation]["requests"].as_u64().unwrap_or(0)
+    }
+
+    /// Makes calls go wrong, by a rule as the sandbox's audit takes it.
+    pub fn fault(&self, rule: &str) {
+        self.sandbox.add_fault(rule.parse().unwrap());
+    }
+
     pub fn audit(&self) -> Value {
         self.sandbox.state()
     }
@@ -79,5 +124,17 @@ impl Stage {
     /// How many resources of a kind the sandbox holds.
     pub fn count(&self, kind: &str) -> usize {
         self.audit()["azure"][kind].as_array().unwrap().len()
+    }
+}
+
+/// Keeps how far each region was said to be.
+#[derive(Debug, Default)]
+pub struct Percentages(Mutex<Vec<(String, u8)>>);
+
+impl Reporter for Percentages {
+    fn report(&self, _: CloudName, event: Event) {
+        if let Event::Region { region: Region(name), percent } = event {
+            self.0.lock().unwrap().push((name, percent));
+        }
     }
 }

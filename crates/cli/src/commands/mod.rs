@@ -5,6 +5,7 @@ mod demo;
 mod inspect;
 mod publish;
 mod sandbox;
+mod status;
 
 use crate::{
     args::{Args, Command},
@@ -19,6 +20,7 @@ pub async fn run(args: Args) -> Exit {
         Command::Azure(args) => publish::publish(args, &[AZURE]).await,
         Command::Aws(args) => publish::publish(args, &[AWS]).await,
         Command::All(args) => publish::publish(args, &[AZURE, AWS]).await,
+        Command::Status(args) => status::status(args).await,
         Command::Demo(args) => demo::demo(args).await,
         Command::Inspect(args) => inspect::inspect(args).await,
         Command::Convert(args) => convert::convert(args).await,

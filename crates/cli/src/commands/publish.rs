@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use vhd::Image;
 
 use crate::{
-    args::{Format, Opening, Publish},
+    args::{Format, Opening, Publish, Selection},
     backends::{self, AWS, AZURE},
     exit::Exit,
     image, interrupt, render,
@@ -16,13 +16,17 @@ use crate::{
 
 pub async fn publish(args: &Publish, clouds: &[CloudName]) -> Result<Exit> {
     let mut settings = Settings::resolve(args)?;
-    regions(args, clouds, &mut settings)?;
+    regions(&args.selection, clouds, &mut settings);
     // The image first: no cloud is asked anything for a file that is none.
     let opening = Opening { spool_dir: settings.spool_dir.clone(), ..args.opening };
     let image = image::open(settings.image.as_deref(), &opening).await?;
     image::check_info(&image).await?;
     settings.version = image::version(settings.version.take(), &image).await?;
-    let mode = if args.plan { Mode::Plan } else { Mode::Publish };
+    let mode = match (args.plan, args.no_wait) {
+        (true, _) => Mode::Plan,
+        (false, true) => Mode::Submit,
+        (false, false) => Mode::Publish,
+    };
     if args.sandbox {
         let stage = Rehearsal::start().await?;
         let variables = stage.point_at(&mut settings);
@@ -33,15 +37,14 @@ pub async fn publish(args: &Publish, clouds: &[CloudName]) -> Result<Exit> {
 }
 
 /// Gives each cloud its own of the regions on the command line.
-fn regions(args: &Publish, clouds: &[CloudName], settings: &mut Settings) -> Result<()> {
+pub fn regions(selection: &Selection, clouds: &[CloudName], settings: &mut Settings) {
     if let [cloud] = clouds {
-        let mine = |other: CloudName| if *cloud == other { args.regions.clone() } else { Vec::new() };
+        let mine = |other: CloudName| if *cloud == other { selection.regions.clone() } else { Vec::new() };
         settings.set_regions(mine(AZURE), mine(AWS));
-        return Ok(());
+        return;
     }
-    let (aws, azure) = args.regions.iter().cloned().partition(|name| backends::cloud_of_region(name) == AWS);
+    let (aws, azure) = selection.regions.iter().cloned().partition(|name| backends::cloud_of_region(name) == AWS);
     settings.set_regions(azure, aws);
-    Ok(())
 }
 
 /// Publishes to all clouds at the same time; one that fails stops no other.
@@ -61,7 +64,7 @@ pub async fn run(
     let one = async |cloud: &CloudName| one(*cloud, settings, &spec, variables, &runtime, image, mode).await;
     let targets = join_all(clouds.iter().map(one)).await;
     drop(runtime);
-    let report = Report::new(image_report, targets);
+    let report = Report::new(Some(image_report), targets);
     render::report::show(&report, format);
     Ok(Exit::of(&report.targets))
 }

@@ -51,7 +51,8 @@ pub fn human(report: &Report) -> String {
         }
         for region in &target.regions {
             let id = region.id.clone().unwrap_or_default();
-            rows.push([target.cloud.to_string(), region.region.clone(), region.status.to_owned(), id]);
+            let percent = region.percent.map_or_else(String::new, |percent| format!(" {percent} %"));
+            rows.push([target.cloud.to_string(), region.region.clone(), format!("{}{percent}", region.status), id]);
         }
     }
     if !rows.is_empty() {
@@ -68,6 +69,7 @@ fn summary(target: &TargetReport) -> String {
         Status::Planned => "planned; nothing was changed",
         Status::Published => "published",
         Status::Unchanged => "unchanged: it was all there",
+        Status::Pending => "accepted, and not everywhere yet; `publish status` says how far it is",
         Status::Partial => "published in part",
         Status::Failed => "failed",
         Status::Interrupted => "interrupted",

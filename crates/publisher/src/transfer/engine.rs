@@ -142,7 +142,7 @@ mod tests {
     use vhd::{FixedVhd, Image, Raw};
 
     use super::*;
-    use crate::{CloudName, RunKey, Runtime, Silent, journal::Journal, transfer::Limits};
+    use crate::{CloudName, Mode, RunKey, Runtime, Silent, journal::Journal, transfer::Limits};
 
     /// Keeps what it is sent; fails as told.
     #[derive(Debug)]
@@ -208,7 +208,7 @@ mod tests {
 
     fn cx() -> Cx<String> {
         let runtime = Runtime::new(Arc::new(Silent), None);
-        Cx::new(CloudName("test"), RunKey::new([]), runtime, Journal::in_memory())
+        Cx::new(CloudName("test"), RunKey::new([]), runtime, Mode::Publish, Journal::in_memory())
     }
 
     /// A disk of 9 MiB with data here and there, and pages of real zeros among it.

@@ -107,10 +107,15 @@ impl Backend for Scripted {
             Some((Stage::Replicate, _)) => {
                 RegionState::Failed(Error::new(Kind::Invalid, format!("no room in {region}")))
             }
+            _ if !cx.waits() => RegionState::Pending { replica: Some(registered.clone()), percent: Some(30) },
             _ => RegionState::Available(registered.clone()),
         };
         let regions = to.iter().map(|region| RegionOutcome { region: region.clone(), state: state(region) }).collect();
-        Ok(Replication { regions, changed: true })
+        Ok(Replication { regions, changed: true, resources: Vec::new() })
+    }
+
+    async fn status(&self, _: &Cx<String>) -> Result<(Made, Replication<Made>)> {
+        Err(Error::new(Kind::NotFound, "nothing was registered"))
     }
 
     async fn undo(&self, cx: &Cx<String>, undo: &String) -> Result<()> {

@@ -9,7 +9,7 @@ use super::{
     galleries, groups, images, locations, operations,
     operations::Operation,
     resource::{Kind, Resource},
-    token, versions,
+    sharing, token, versions,
 };
 use crate::{
     environment::{SUBSCRIPTION, TENANT},
@@ -102,6 +102,7 @@ pub fn operation(call: &Call) -> &'static str {
     match (&call.method, path.action.as_deref(), path.kind) {
         (_, Some("beginGetAccess"), _) => "BeginGetAccess",
         (_, Some("endGetAccess"), _) => "EndGetAccess",
+        (&Method::POST, Some("share"), _) => "ShareGallery",
         (&Method::GET | &Method::HEAD, ..) => "Read",
         (&Method::DELETE, _, Kind::Group) => "DeleteResourceGroup",
         (&Method::DELETE, _, Kind::Disk) => "DeleteDisk",
@@ -165,6 +166,7 @@ fn handle(world: &World, call: &Call) -> Result<Reply, ArmError> {
         (&Method::DELETE, None) => delete(world, call, &path),
         (&Method::POST, Some("beginGetAccess")) if path.kind == Kind::Disk => disks::begin_access(world, call, &path),
         (&Method::POST, Some("endGetAccess")) if path.kind == Kind::Disk => disks::end_access(world, call, &path),
+        (&Method::POST, Some("share")) if path.kind == Kind::Gallery => sharing::share(world, call, &path),
         _ => Err(arm(405, "MethodNotAllowed", "The requested operation is not supported for this resource.")),
     }
 }
@@ -183,6 +185,9 @@ fn get(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmError> {
     let mut view = resource.view(world);
     if call.param("$expand") == Some("ReplicationStatus") {
         view["properties"]["replicationStatus"] = versions::replication_status(world, resource);
+    }
+    if path.kind == Kind::Gallery && call.param("$expand") != Some("SharingProfile/Groups") {
+        sharing::hide_groups(&mut view);
     }
     Ok(Reply::json(200, &view))
 }
@@ -232,7 +237,7 @@ fn put(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmError> {
         Kind::Group => groups::put(&mut resource, existing.as_ref()).map(|()| None),
         Kind::Disk => disks::put(world, &mut resource, existing.as_ref()).map(|()| None),
         Kind::Image => images::put(world, &mut resource, existing.as_ref()).map(|()| None),
-        Kind::Gallery => galleries::put_gallery(&mut resource).map(|()| None),
+        Kind::Gallery => galleries::put_gallery(&mut resource, existing.as_ref()).map(|()| None),
         Kind::Definition => {
             galleries::put_definition(world, &mut resource, existing.as_ref(), &path.parent()).map(|()| None)
         }
@@ -266,6 +271,13 @@ fn delete(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmError> {
         Kind::Disk if resource.sas.is_some() => {
             let message = "There is an active shared access signature outstanding for disk. Call EndGetAccess before deleting it.";
             return Err(arm(409, "OperationNotAllowed", message));
+        }
+        Kind::Gallery if sharing::is_public(resource) => {
+            return Err(arm(
+                409,
+                "OperationNotAllowed",
+                "Reset the sharing of a community gallery before deleting it.",
+            ));
         }
         Kind::Gallery | Kind::Definition if children() => {
             return Err(arm(

@@ -1,11 +1,12 @@
 use super::{
-    arm::{required, text},
+    arm::required,
     error::{ArmError, arm, invalid},
     resource::{Kind, Resource},
+    sharing,
 };
 use crate::server::World;
 
-pub fn put_gallery(gallery: &mut Resource) -> Result<(), ArmError> {
+pub fn put_gallery(gallery: &mut Resource, existing: Option<&Resource>) -> Result<(), ArmError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
     if gallery.name.len() > 80 || !gallery.name.chars().all(allowed) {
         return Err(invalid(format!(
@@ -13,10 +14,13 @@ pub fn put_gallery(gallery: &mut Resource) -> Result<(), ArmError> {
             gallery.name
         )));
     }
-    let permissions = text(&gallery.properties, "/sharingProfile/permissions").unwrap_or("Private");
-    if permissions != "Community" && !gallery.properties["sharingProfile"]["communityGalleryInfo"].is_null() {
-        return Err(invalid("communityGalleryInfo may be set for a community gallery only."));
+    sharing::check_profile(gallery)?;
+    if let Some(old) = existing {
+        // Who already has it is no part of what is put.
+        sharing::carry_over(old, gallery)?;
     }
+    let subscription = crate::environment::SUBSCRIPTION;
+    gallery.properties["identifier"]["uniqueName"] = format!("{subscription}-{}", gallery.name.to_uppercase()).into();
     Ok(())
 }
 

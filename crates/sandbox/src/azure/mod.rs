@@ -10,6 +10,7 @@ mod locations;
 mod operations;
 mod pages;
 mod resource;
+mod sharing;
 mod token;
 mod versions;
 
@@ -98,6 +99,7 @@ pub fn route(call: &Call) -> Route {
         [_, "v2.0", ".well-known", "openid-configuration"] => {
             ("OpenIdConfiguration", token::configuration, error::refuse_arm)
         }
+        ["msi", "token"] => ("IdentityToken", token::of_managed_identity, error::refuse_arm),
         ["metadata", "endpoints"] => ("MetadataEndpoints", token::endpoints, error::refuse_arm),
         [disk, _, _] if disk.starts_with("md-") => (pages::operation(call), pages::answer, error::refuse_storage),
         _ => (arm::operation(call), arm::answer, error::refuse_arm),

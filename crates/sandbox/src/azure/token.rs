@@ -32,11 +32,40 @@ pub fn issue(world: &World, call: &Call) -> Reply {
     if field("client_secret") != CLIENT_SECRET && field("client_assertion").is_empty() {
         return refusal("invalid_client", 7000215, "Invalid client secret provided.");
     }
+    // A token is for one service; one for another cloud's would be of no use here.
+    if !field("scope").contains(&call.origin) {
+        let message = format!("The resource principal named in '{}' was not found in the tenant.", field("scope"));
+        return refusal("invalid_resource", 500_011, &message);
+    }
     let token = token();
     world.azure.tokens().insert(token.clone());
     Reply::json(
         200,
         &json!({"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token}),
+    )
+}
+
+/// `GET /msi/token`: the identity endpoint of App Service and of what is like it (App Service, "How to use managed
+/// identities", REST endpoint reference).
+pub fn of_managed_identity(world: &World, call: &Call) -> Reply {
+    if call.header("x-identity-header") != Some(CLIENT_SECRET) {
+        return Reply::json(
+            401,
+            &json!({"statusCode": 401, "message": "The X-IDENTITY-HEADER is not this machine's."}),
+        );
+    }
+    if call.param("resource") != Some(&call.origin) {
+        return Reply::json(400, &json!({"statusCode": 400, "message": "The resource is unknown."}));
+    }
+    if call.param("client_id").is_some_and(|id| id != CLIENT_ID) {
+        return Reply::json(400, &json!({"statusCode": 400, "message": "No managed identity has this client id."}));
+    }
+    let token = token();
+    world.azure.tokens().insert(token.clone());
+    // The end of the year 2099: the sandbox ends tokens by its faults.
+    Reply::json(
+        200,
+        &json!({"token_type": "Bearer", "expires_on": "4102444800", "resource": call.origin, "access_token": token}),
     )
 }
 

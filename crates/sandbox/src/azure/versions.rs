@@ -108,6 +108,17 @@ fn check_source(
         return Err(invalid(format!("The source is in location {}, not in {}.", source.location, version.location)));
     }
     let Some(definition) = definition else { return Ok(()) };
+    let features = definition.properties["features"].as_array().into_iter().flatten();
+    let mut security = features.filter(|feature| feature["name"] == "SecurityType").filter_map(|f| f["value"].as_str());
+    if source.kind == Kind::Disk
+        && let Some(other) = security.find(|value| *value != "Standard")
+    {
+        let message = format!(
+            "The security type '{other}' is not supported for the source id '{}'. Currently only Vhd Blob, User Image and Gallery Image Version sources are supported for '{other}' images.",
+            source.id
+        );
+        return Err(arm(400, "InvalidParameter", message));
+    }
     let (wanted, has) =
         (text(&definition.properties, "/hyperVGeneration"), text(&source.properties, "/hyperVGeneration"));
     if wanted != has {

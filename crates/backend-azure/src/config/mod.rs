@@ -1,7 +1,20 @@
+//! What can be configured, and what of it Azure would refuse.
+
+mod check;
+mod cloud;
+mod sharing;
+
 use std::collections::BTreeMap;
 
 use publisher::{Error, Kind, Names, Result};
 use serde::{Deserialize, Serialize};
+
+use self::check::{STORAGE, within};
+pub(crate) use self::check::{one_of, plain};
+pub use self::{
+    cloud::{Cloud, CredentialSource, Endpoints},
+    sharing::{Community, Sharing},
+};
 
 /// What `publish.toml` says under `[PROFILE.azure]`. Every field may be left out; what is needed and missing is named
 /// before the first request.
@@ -17,6 +30,10 @@ pub struct Config {
     pub location: Option<String>,
     /// Where the version has to be in the end, by programmatic or display name.
     pub regions: Option<Names>,
+    /// What the image becomes; a version in a gallery, if it is left out.
+    pub destination: Option<Destination>,
+    /// What the version is made from; a managed image where Azure takes one, if it is left out.
+    pub source: Option<Source>,
     /// The Compute Gallery, made if it is not there.
     pub gallery: Option<String>,
     /// The image definition, made if it is not there; the image's name if it is left out.
@@ -55,12 +72,37 @@ pub struct Config {
     pub access_minutes: Option<u32>,
     /// Whether the uploaded disk stays.
     pub keep_disk: Option<bool>,
+    /// Whether the managed image stays that a version was made from.
+    pub keep_image: Option<bool>,
+    /// Who else may use the gallery.
+    pub sharing: Option<Sharing>,
     /// Where the credential comes from.
     pub credential: Option<CredentialSource>,
     /// Which of Azure's clouds.
     pub cloud: Option<Cloud>,
     /// Endpoints of another cloud than those.
     pub endpoints: Option<Endpoints>,
+}
+
+/// What an image becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Destination {
+    /// A version of an image definition in a Compute Gallery, in many regions.
+    #[default]
+    Gallery,
+    /// A managed image, in one region.
+    ManagedImage,
+}
+
+/// What a version is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A managed image of the disk: for x64 alone, and the one that Trusted Launch is documented for.
+    ManagedImage,
+    /// The disk itself: for Arm64, and for SecurityType `Standard`.
+    Disk,
 }
 
 /// What is otherwise in one region.
@@ -73,59 +115,6 @@ pub struct RegionConfig {
     pub storage: Option<String>,
     /// Whether `latest` passes the version over there.
     pub exclude_from_latest: Option<bool>,
-}
-
-/// One of Azure's clouds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cloud {
-    /// The public cloud.
-    #[default]
-    Public,
-    /// Azure for US Government.
-    UsGov,
-    /// Azure operated by 21Vianet.
-    China,
-}
-
-impl Cloud {
-    fn endpoints(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Public => ("https://management.azure.com", "https://login.microsoftonline.com"),
-            Self::UsGov => ("https://management.usgovcloudapi.net", "https://login.microsoftonline.us"),
-            Self::China => ("https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
-        }
-    }
-}
-
-/// Where a cloud is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Endpoints {
-    /// The Resource Manager.
-    pub resource_manager: Option<String>,
-    /// Microsoft Entra.
-    pub authority: Option<String>,
-}
-
-/// Where the credential comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CredentialSource {
-    /// The first of these that the environment speaks of: a client secret, a certificate, a federated token, a managed
-    /// identity; otherwise `az login`.
-    #[default]
-    Auto,
-    /// `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`.
-    ClientSecret,
-    /// `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_CERTIFICATE_PATH`.
-    ClientCertificate,
-    /// `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_FEDERATED_TOKEN_FILE`.
-    WorkloadIdentity,
-    /// The identity of the virtual machine or service this runs on.
-    ManagedIdentity,
-    /// Whoever is logged in to `az`.
-    Cli,
 }
 
 impl Config {
@@ -141,7 +130,19 @@ impl Config {
             within(&format!("per_region.{name}.replicas"), region.replicas, 1, 100)?;
             one_of(&format!("per_region.{name}.storage"), region.storage.as_deref(), &STORAGE)?;
         }
+        if let Some(sharing) = &self.sharing {
+            if self.destination() == Destination::ManagedImage {
+                let text = "azure.sharing is configured, and a managed image cannot be shared";
+                return Err(Error::new(Kind::Config, text).with_hint("azure.destination = \"gallery\" can"));
+            }
+            sharing.check()?;
+        }
         self.end_of_life().map(drop)
+    }
+
+    /// What the image becomes.
+    pub(crate) fn destination(&self) -> Destination {
+        self.destination.unwrap_or_default()
     }
 
     /// The end of a version's life, as Azure takes it.
@@ -176,31 +177,22 @@ impl Config {
     }
 }
 
-/// Where replicas can be stored.
-const STORAGE: [&str; 3] = ["Standard_LRS", "Standard_ZRS", "Premium_LRS"];
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A region's name without what differs between the ways to write it: `westus2` here and `West US 2` there.
-pub(crate) fn plain(name: &str) -> String {
-    name.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
-}
-
-/// The one of the allowed values that is given, as Azure writes it.
-///
-/// # Errors
-/// [`Kind::Config`] if it is none of them.
-pub(crate) fn one_of<'a>(setting: &str, given: Option<&str>, allowed: &[&'a str]) -> Result<Option<&'a str>> {
-    let Some(given) = given else { return Ok(None) };
-    let found = allowed.iter().copied().find(|value| value.eq_ignore_ascii_case(given));
-    let expected = || format!("azure.{setting} is \"{given}\", and may be {}", allowed.join(" or "));
-    found.map(Some).ok_or_else(|| Error::new(Kind::Config, expected()))
-}
-
-/// That a number is in the range that Azure takes.
-fn within(setting: &str, given: Option<u32>, least: u32, most: u32) -> Result<()> {
-    match given {
-        Some(given) if !(least..=most).contains(&given) => {
-            Err(Error::new(Kind::Config, format!("azure.{setting} is {given}, and may be {least} to {most}")))
+    #[test]
+    fn each_cloud_has_its_endpoints_and_any_other_can_be_named() {
+        for (cloud, manager, authority) in [
+            (Cloud::Public, "https://management.azure.com", "https://login.microsoftonline.com"),
+            (Cloud::UsGov, "https://management.usgovcloudapi.net", "https://login.microsoftonline.us"),
+            (Cloud::China, "https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
+        ] {
+            let config = Config { cloud: Some(cloud), ..Config::default() };
+            assert_eq!((config.resource_manager(), config.authority()), (manager, authority));
+            let endpoints = Endpoints { resource_manager: Some("https://arm.local/".into()), authority: None };
+            let config = Config { endpoints: Some(endpoints), ..config };
+            assert_eq!((config.resource_manager(), config.authority()), ("https://arm.local", authority));
         }
-        _ => Ok(()),
     }
 }

@@ -1,0 +1,51 @@
+//! How far an image is that was published before.
+
+use aws_sdk_ec2::types::{Image, ImageState};
+use futures::future::try_join_all;
+use publisher::{Cx, Error, Kind, Region, RegionOutcome, RegionState, Replication, Result};
+
+use crate::{Aws, Registered, Replica, Undo, find, plan};
+
+pub async fn status(aws: &Aws, cx: &Cx<Undo>) -> Result<(Registered, Replication<Replica>)> {
+    aws.clients.check_credentials().await?;
+    let regions = plan::regions(aws, cx).await?;
+    let home = &regions[0].0;
+    let configured = plan::configured_name(&aws.config, &aws.spec);
+    let image = match &configured {
+        Some(name) => find::image_by_name(aws, cx, home, name).await?,
+        None => find::newest_image(aws, cx, home, &aws.spec.name).await?,
+    };
+    let image = image.ok_or_else(|| {
+        let name = configured.unwrap_or_else(|| format!("{}-…", aws.spec.name));
+        Error::new(Kind::NotFound, format!("there is no AMI {name} in {home}"))
+            .with_hint("--name and --version say which image is meant, and the first of --regions where it was made")
+    })?;
+    let name = image.name().unwrap_or_default();
+    let looks = regions.iter().map(|region| async move {
+        let there = find::image_by_name(aws, cx, &region.0, name).await?;
+        Ok::<_, Error>(outcome(region, there.as_ref()))
+    });
+    let replication = Replication { regions: try_join_all(looks).await?, changed: false, resources: Vec::new() };
+    Ok((Registered::found(home, &image), replication))
+}
+
+fn outcome(region: &Region, image: Option<&Image>) -> RegionOutcome<Replica> {
+    let replica = |image: &Image| Replica { ami: image.image_id().unwrap_or_default().to_owned() };
+    let failed = |text: String| RegionState::Failed(Error::new(Kind::Invalid, text));
+    let state = match (image, image.and_then(Image::state)) {
+        (Some(image), Some(ImageState::Available)) => RegionState::Available(replica(image)),
+        (Some(image), Some(ImageState::Pending)) => {
+            RegionState::Pending { replica: Some(replica(image)), percent: None }
+        }
+        (Some(image), state) => {
+            let reason = image.state_reason().and_then(|reason| reason.message()).unwrap_or("AWS gives no reason");
+            let state = state.map_or("in no state", ImageState::as_str);
+            failed(format!("{} is {state}: {reason}", image.image_id().unwrap_or_default()))
+        }
+        (None, _) => RegionState::Failed(
+            Error::new(Kind::NotFound, format!("the AMI is not in {region}"))
+                .with_hint("publish again: only what is missing is made"),
+        ),
+    };
+    RegionOutcome { region: region.clone(), state }
+}

@@ -1,0 +1,33 @@
+use std::{net::SocketAddr, path::PathBuf};
+
+use super::Format;
+
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// The form of the report on standard output
+    #[arg(long, default_value = "human")]
+    pub format: Format,
+
+    /// Only write the disk that the demo would publish, as a raw disk
+    #[arg(long, value_name = "FILE")]
+    pub write_image: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Sandbox {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+
+    /// Where content is kept; a temporary folder, if it is left out
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Write the variables that point publish, az and aws at the sandbox to this file, and not to standard output
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+
+    /// Finish long operations at once
+    #[arg(long)]
+    pub instant: bool,
+}
