@@ -13,8 +13,6 @@ use azure_core::{
 use publisher::{Error, Kind};
 use serde_json::Value;
 
-use crate::client;
-
 /// Codes that say more than the status they come with.
 fn kind_of(status: u16, code: &str) -> Kind {
     match code {
@@ -150,8 +148,19 @@ fn from_credential(error: azure_core::Error) -> Error {
         Some(ErrorKind::Connection | ErrorKind::Io) => {
             from_connection(error).context("cannot reach the authority that issues Azure tokens")
         }
-        _ => Error::new(Kind::Credentials, "Azure gives no token").with_hint(client::CREDENTIAL_HINT).caused_by(error),
+        // What the authority said is in the innermost of the causes; who was asking, in the error around this one.
+        _ => Error::new(Kind::Credentials, last_line(&innermost(&error))),
     }
+}
+
+/// What is at the end of a chain of errors.
+fn innermost(error: &dyn StdError) -> String {
+    std::iter::successors(Some(error), |error| (*error).source()).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The last line of a program's or a service's text that says anything.
+fn last_line(text: &str) -> &str {
+    text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it gives no reason")
 }
 
 #[cfg(test)]

@@ -155,8 +155,10 @@ impl Arm {
             request.set_json(body).map_err(error::from_sdk)?;
         }
         let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
-        let response: RawResponse =
-            pipeline.send(&Context::new(), &mut request, Some(options)).await.map_err(error::from_sdk)?;
+        let response: RawResponse = pipeline
+            .send(&Context::new(), &mut request, Some(options))
+            .await
+            .map_err(|e| self.credential.explain(error::from_sdk(e)))?;
         let (status, headers, body) = response.deconstruct();
         // An empty body, or a proxy's page, is no JSON; the status then says all there is.
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);

@@ -16,7 +16,7 @@ use super::certificate::Certificate;
 use crate::{Config, CredentialSource};
 
 /// The way to a credential that the error for a missing one names.
-pub const HINT: &str = "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET \
+const HINT: &str = "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET \
                                (or AZURE_CLIENT_CERTIFICATE_PATH, or AZURE_FEDERATED_TOKEN_FILE, as CI systems with OpenID \
                                Connect do)";
 
@@ -47,6 +47,40 @@ impl Credential {
         let (variables, transport) = (variables.clone(), transport.clone());
         let credential = Self { source, authority: authority(config), variables, transport };
         credential.open().map(|_| credential)
+    }
+
+    /// What helps when this source gives no token.
+    pub fn explain(&self, error: Error) -> Error {
+        if error.kind() != Kind::Credentials {
+            return error;
+        }
+        let (which, hint) = match self.source {
+            CredentialSource::ClientSecret => (
+                "the client secret in AZURE_CLIENT_SECRET",
+                "check AZURE_TENANT_ID and AZURE_CLIENT_ID too; a secret expires, and Entra shows only its first characters",
+            ),
+            CredentialSource::ClientCertificate => (
+                "the certificate in AZURE_CLIENT_CERTIFICATE_PATH",
+                "its public part has to be registered with the application AZURE_CLIENT_ID in AZURE_TENANT_ID, and not have \
+                 expired",
+            ),
+            CredentialSource::WorkloadIdentity => (
+                "the token in AZURE_FEDERATED_TOKEN_FILE",
+                "the application needs a federated credential with this token's issuer, subject and audience, and the token is \
+                 good for some minutes only",
+            ),
+            CredentialSource::ManagedIdentity => (
+                "this machine's identity",
+                "the machine needs a managed identity; with several, AZURE_CLIENT_ID says which; azure.credential names another \
+                 source",
+            ),
+            CredentialSource::Auto | CredentialSource::Cli => (
+                "whoever is logged in to az",
+                "`az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and one of AZURE_CLIENT_SECRET, \
+                 AZURE_CLIENT_CERTIFICATE_PATH and AZURE_FEDERATED_TOKEN_FILE",
+            ),
+        };
+        error.context(format!("Azure gives no token for {which}")).with_hint(hint)
     }
 
     /// A credential that has given no token yet.

@@ -7,7 +7,7 @@ mod operation;
 mod transport;
 
 pub use arm::Arm;
-pub use credential::{Credential, HINT as CREDENTIAL_HINT};
+pub use credential::Credential;
 pub use operation::Accepted;
 pub use transport::transport;
 

@@ -59,9 +59,25 @@ pub fn human(report: &Report) -> String {
         text += &table(["CLOUD", "REGION", "STATUS", "ID"].map(str::to_owned), rows);
     }
     for target in &report.targets {
-        text += &format!("{}\n", summary(target));
+        // Where no image was read, nothing was published either: it was only looked at.
+        text += &match report.image {
+            Some(_) => format!("{}\n", summary(target)),
+            None => format!("{}: {}\n", target.cloud, standing(target)),
+        };
     }
     text
+}
+
+/// How an image is that was only looked at.
+fn standing(target: &TargetReport) -> &'static str {
+    match target.status {
+        Status::Unchanged | Status::Published => "it is everywhere",
+        Status::Pending => "it is not everywhere yet",
+        Status::Partial => "it is not everywhere, and some regions failed",
+        Status::Failed => "failed",
+        Status::Interrupted => "interrupted",
+        Status::Planned => "planned",
+    }
 }
 
 fn summary(target: &TargetReport) -> String {

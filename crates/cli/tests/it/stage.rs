@@ -61,6 +61,27 @@ impl Stage {
         command
     }
 
+    /// One of the sandbox's variables.
+    pub fn variable(&self, name: &str) -> &str {
+        &self.environment[name]
+    }
+
+    /// A token, as any client may have one.
+    pub fn token(&self) -> String {
+        let form = format!(
+            "grant_type=client_credentials&client_id={}&client_secret={}&scope={}/.default",
+            self.variable("AZURE_CLIENT_ID"),
+            self.variable("AZURE_CLIENT_SECRET"),
+            self.variable("PUBLISH_SANDBOX_URL"),
+        );
+        let path = format!("/{}/oauth2/v2.0/token", self.variable("AZURE_TENANT_ID"));
+        let answer = self.ask(async |client, origin| {
+            client.post(origin + &path).body(form).send().await.unwrap().bytes().await.unwrap().to_vec()
+        });
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
     pub fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }

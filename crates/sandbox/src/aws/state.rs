@@ -73,6 +73,7 @@ pub struct Image {
     pub snapshot: String,
     pub device: BTreeMap<&'static str, String>,
     pub tags: Tags,
+    pub created: Duration,
     pub ready_at: Duration,
     pub failed: Option<String>,
     pub source: Option<(String, String)>,

@@ -71,6 +71,35 @@ pub fn passes(filters: &[(&str, Vec<&str>)], tags: &Tags, field: impl Fn(&str) -
                 None => field(name),
             },
         };
-        found.is_some_and(|found| values.contains(&found.as_str()))
+        found.is_some_and(|found| values.iter().any(|value| matches(value.as_bytes(), found.as_bytes())))
     })
+}
+
+/// Whether a text is what a filter's value says, in which `*` is any text and `?` any character (EC2, "Filter your
+/// resources").
+fn matches(value: &[u8], text: &[u8]) -> bool {
+    match value.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => (0..=text.len()).any(|skipped| matches(rest, &text[skipped..])),
+        Some((b'?', rest)) => text.split_first().is_some_and(|(_, text)| matches(rest, text)),
+        Some((wanted, rest)) => text.split_first().is_some_and(|(first, text)| first == wanted && matches(rest, text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_filter_may_have_wildcards() {
+        for (value, text, expected) in [
+            ("node-1.0.0", "node-1.0.0", true),
+            ("node-*", "node-1.0.0", true),
+            ("node-*", "node", false),
+            ("*-1.?.0", "node-1.2.0", true),
+            ("node", "node-1", false),
+        ] {
+            assert_eq!(matches(value.as_bytes(), text.as_bytes()), expected, "{value} {text}");
+        }
+    }
 }

@@ -38,7 +38,7 @@ fn describe_one(world: &World, image: &Image) -> Xml {
         .text("imageLocation", format!("{ACCOUNT}/{}", image.name))
         .text("imageState", image.state(world))
         .text("imageOwnerId", ACCOUNT)
-        .text("creationDate", "2026-01-02T03:04:05.000Z")
+        .text("creationDate", date(image.created))
         .text("isPublic", false)
         .text("imageType", "machine")
         .text("name", &image.name)
@@ -56,4 +56,10 @@ fn describe_one(world: &World, image: &Image) -> Xml {
         body = body.child("stateReason", Xml::new().text("code", "Client.ImageError").text("message", reason));
     }
     body.append(tag_set(&image.tags))
+}
+
+/// When something was made, if the sandbox was started as the year 2026 began.
+fn date(since_start: std::time::Duration) -> String {
+    const START: jiff::civil::DateTime = jiff::civil::date(2026, 1, 1).at(0, 0, 0, 0);
+    START.saturating_add(since_start).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }

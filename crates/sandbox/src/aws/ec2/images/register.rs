@@ -72,6 +72,7 @@ pub fn register(world: &World, region: &str, params: &Params) -> Result<Xml, Ref
         snapshot: snapshot.to_owned(),
         device,
         tags: params.tags("image"),
+        created: world.clock.now(),
         ready_at: world.clock.now() + world.pace.snapshot,
         failed: None,
         source: None,
