@@ -1,9 +1,9 @@
 //! What is there already, asked of the cloud.
 
 use aws_sdk_ec2::types::{Filter, Image, ImportSnapshotTask, Snapshot};
-use publisher::{Cx, Kind, Result, RunKey, TAG_RUN};
+use publisher::{Cx, Kind, Result, RunKey, TAG_NAME, TAG_RUN};
 
-use crate::{Aws, Undo, error::classify, tags};
+use crate::{Aws, Undo, error::classify};
 
 fn of_run(run: &RunKey) -> Filter {
     Filter::builder().name(format!("tag:{TAG_RUN}")).values(run.as_str()).build()
@@ -15,12 +15,11 @@ pub async fn image_by_name(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str) -
     images(aws, cx, region, filter).await.map(|images| images.into_iter().next())
 }
 
-/// The newest of the images that a run made under a name and its own version or digest.
+/// The newest of the images that runs made of what is called `name`, whatever its versions.
 pub async fn newest_image(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str) -> Result<Option<Image>> {
-    let filter = Filter::builder().name("name").values(format!("{name}-*")).build();
-    let ours =
-        images(aws, cx, region, filter).await?.into_iter().filter(|image| tags::value(image.tags(), TAG_RUN).is_some());
-    Ok(ours.max_by(|one, other| one.creation_date().cmp(&other.creation_date())))
+    let filter = Filter::builder().name(format!("tag:{TAG_NAME}")).values(name).build();
+    let all = images(aws, cx, region, filter).await?;
+    Ok(all.into_iter().max_by(|one, other| one.creation_date().cmp(&other.creation_date())))
 }
 
 /// The images that the run made in a region.

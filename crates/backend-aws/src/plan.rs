@@ -151,7 +151,7 @@ pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<P
     aws.clients.check_credentials().await?;
     let regions = regions(aws, cx).await?;
     let digest = image.content()?.digest().to_string();
-    let tags = tags::all(&aws.spec.tags, &name, cx.run(), &digest);
+    let tags = tags::all(&aws.spec, &name, cx.run(), &digest);
     let decided = Decided { shape, name, regions, digest, tags };
     if let Via::S3(bucket) = aws.config.route()? {
         check_bucket(aws, cx, bucket, decided.home()).await?;

@@ -31,7 +31,7 @@ pub async fn replicate(
     let outcomes = join_all(to.iter().map(|region| bring(aws, cx, registered, region))).await;
     let changed = outcomes.iter().any(|(_, made)| *made);
     let regions = outcomes.into_iter().map(|(outcome, _)| outcome).collect();
-    Ok(Replication { regions, changed, resources: Vec::new() })
+    Ok(Replication { regions, changed, resources: registered.resources() })
 }
 
 /// An AMI in a region.
@@ -75,12 +75,12 @@ async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region
             return Err(Error::new(Kind::Conflict, text)
                 .with_hint("images are never overwritten: give this one another version or name"));
         }
-        let mut available = there.state() == Some(&ImageState::Available);
-        if cx.waits() && !available {
+        // What has failed is known at once, and is removed for the next run's sake.
+        let pending = there.state() == Some(&ImageState::Pending) && !cx.waits();
+        if !pending {
             finish(aws, cx, region, &ami).await?;
-            available = true;
         }
-        return Ok(Copied { ami, made: false, available });
+        return Ok(Copied { ami, made: false, available: !pending });
     }
     let ec2 = aws.clients.ec2(&region.0);
     // One token for one copy of one AMI by one process: a lost answer makes no second copy.

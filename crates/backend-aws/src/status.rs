@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types::{Image, ImageState};
 use futures::future::try_join_all;
-use publisher::{Cx, Error, Kind, Region, RegionOutcome, RegionState, Replication, Result};
+use publisher::{Artifact, Cx, Error, Kind, Region, RegionOutcome, RegionState, Replication, Result};
 
 use crate::{Aws, Registered, Replica, Undo, find, plan};
 
@@ -25,8 +25,9 @@ pub async fn status(aws: &Aws, cx: &Cx<Undo>) -> Result<(Registered, Replication
         let there = find::image_by_name(aws, cx, &region.0, name).await?;
         Ok::<_, Error>(outcome(region, there.as_ref()))
     });
-    let replication = Replication { regions: try_join_all(looks).await?, changed: false, resources: Vec::new() };
-    Ok((Registered::found(home, &image), replication))
+    let registered = Registered::found(home, &image);
+    let (regions, resources) = (try_join_all(looks).await?, registered.resources());
+    Ok((registered, Replication { regions, changed: false, resources }))
 }
 
 fn outcome(region: &Region, image: Option<&Image>) -> RegionOutcome<Replica> {

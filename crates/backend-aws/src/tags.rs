@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
-use publisher::{RunKey, TAG_DIGEST, TAG_RUN};
+use publisher::{ImageSpec, RunKey, TAG_DIGEST, TAG_NAME, TAG_RUN};
 
-/// The tags of everything that a run makes: the user's, a name for the console, and the two by which a later run knows
-/// it.
-pub fn all(own: &BTreeMap<String, String>, name: &str, run: &RunKey, digest: &str) -> BTreeMap<String, String> {
-    let mut tags = own.clone();
-    tags.entry("Name".to_owned()).or_insert_with(|| name.to_owned());
+/// The tags of everything that a run makes: the user's, a name for the console, and those by which a later run knows it.
+pub fn all(spec: &ImageSpec, ami_name: &str, run: &RunKey, digest: &str) -> BTreeMap<String, String> {
+    let mut tags = spec.tags.clone();
+    tags.entry("Name".to_owned()).or_insert_with(|| ami_name.to_owned());
+    tags.insert(TAG_NAME.to_owned(), spec.name.clone());
     tags.insert(TAG_RUN.to_owned(), run.to_string());
     tags.insert(TAG_DIGEST.to_owned(), digest.to_owned());
     tags

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use publisher::{Cx, Error, Event, Kind, Result};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,17 @@ pub enum Undo {
     DeleteSnapshots { region: String },
     /// Deregister the run's AMIs.
     DeregisterImages { region: String },
+}
+
+impl fmt::Display for Undo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeleteObject { bucket, key, .. } => write!(f, "object s3://{bucket}/{key}, or an upload of it"),
+            Self::CancelImports { region } => write!(f, "imports of this run in {region}"),
+            Self::DeleteSnapshots { region } => write!(f, "snapshots of this run in {region}"),
+            Self::DeregisterImages { region } => write!(f, "AMIs of this run in {region}"),
+        }
+    }
 }
 
 pub async fn undo(aws: &Aws, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {

@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use vhd::Image;
 
 use crate::{
-    Config, Imported, Registered, Replica, Undo, Uploaded,
+    Config, Destination, Imported, Registered, Replica, Undo, Uploaded,
     client::{self, Arm},
     import,
     names::{self, Names},
@@ -25,6 +25,8 @@ pub struct Azure {
     pub(crate) transport: Transport,
     /// The home region where the configuration names none, from the variable that `az` reads.
     pub(crate) home: Option<String>,
+    /// Names this process in the tags of what it makes: what another has made or taken over is not its to take back.
+    pub(crate) attempt: String,
     /// What preflight found out; the later stages work by it.
     pub(crate) decided: OnceCell<plan::Decided>,
 }
@@ -57,12 +59,18 @@ impl Azure {
         let transport = client::transport(config.resource_manager(), spec.ca_file.as_deref())?;
         let credential = client::Credential::new(&config, variables, &transport)?;
         let arm = Arc::new(Arm::new(config.resource_manager(), credential, transport.clone())?);
-        Ok(Self { config, spec, names, arm, transport, home, decided: OnceCell::new() })
+        let attempt = format!("{:016x}", fastrand::u64(..));
+        Ok(Self { config, spec, names, arm, transport, home, attempt, decided: OnceCell::new() })
     }
 
     /// The version that is asked for.
     pub(crate) fn version(&self) -> Option<Version> {
         self.spec.version.as_deref().and_then(Version::of)
+    }
+
+    /// Whether the managed image stays, because it is what is wanted or because it is to be kept.
+    pub(crate) fn keeps_image(&self) -> bool {
+        self.config.destination() == Destination::ManagedImage || self.config.keep_image.unwrap_or_default()
     }
 
     /// What preflight decided. The later stages run after it, in the same process.

@@ -42,6 +42,9 @@ fn hint(code: &str, message: &str) -> Option<&'static str> {
         }
         "SubscriptionNotFound" => "check azure.subscription, and that the identity has a role in it",
         "InvalidAuthenticationToken" | "ExpiredAuthenticationToken" => client_hint(),
+        "InvalidAuthenticationTokenTenant" => {
+            "the token is of another tenant than the subscription: az account set --subscription …, or AZURE_TENANT_ID"
+        }
         "InvalidVhd" => "Azure refused the disk's content; nothing was registered and the upload was removed",
         "PropertyChangeNotAllowed" => "what is there differs in a property that cannot be changed; choose another name",
         "RequestDisallowedByPolicy" => {
@@ -144,12 +147,29 @@ fn from_connection(error: azure_core::Error) -> Error {
 fn from_credential(error: azure_core::Error) -> Error {
     // The identity crate says "credential" for whatever went wrong on the way to a token.
     let inner = error.downcast_ref::<azure_core::Error>().map(|inner| inner.kind().clone());
+    if let Some(kind) = passing(&error) {
+        return Error::new(kind, "the authority that issues Azure tokens is busy").caused_by(error);
+    }
     match inner {
         Some(ErrorKind::Connection | ErrorKind::Io) => {
             from_connection(error).context("cannot reach the authority that issues Azure tokens")
         }
         // What the authority said is in the innermost of the causes; who was asking, in the error around this one.
         _ => Error::new(Kind::Credentials, last_line(&innermost(&error))),
+    }
+}
+
+/// What an authority's answer says of asking again, if it does.
+fn passing(error: &azure_core::Error) -> Option<Kind> {
+    let chain = std::iter::successors(Some(error as &(dyn StdError + 'static)), |error| (*error).source());
+    let status = |error: &azure_core::Error| match error.kind() {
+        ErrorKind::HttpResponse { status, .. } => Some(u16::from(*status)),
+        _ => None,
+    };
+    match chain.filter_map(|error| error.downcast_ref::<azure_core::Error>()).find_map(status)? {
+        429 => Some(Kind::Throttled),
+        408 | 500..=599 => Some(Kind::Transient),
+        _ => None,
     }
 }
 

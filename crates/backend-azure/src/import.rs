@@ -1,31 +1,82 @@
-use publisher::{Cx, Event, Result, UndoId};
+use publisher::{Cx, Error, Event, Kind, Result, UndoId};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{Azure, Destination, Source, Undo, Uploaded, client::versions, tags, upload::disk};
+use crate::{
+    Azure, Source, Undo, Uploaded,
+    client::versions,
+    origin::{Origin, OriginKind},
+    tags, undo,
+    upload::disk,
+};
 
 /// What a gallery version can be made from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Imported {
-    /// The disk, validated.
-    pub disk: String,
-    /// The managed image of it; none where the version is made from the disk itself.
-    pub managed_image: Option<String>,
-    /// The undo that deletes the managed image.
-    pub undo: Option<UndoId>,
+    /// The managed image, or the disk itself.
+    pub origin: Origin,
+    /// What takes back what is the user's once the version is accepted, or the managed image is what was wanted.
+    pub undos: Vec<UndoId>,
 }
 
 pub async fn import(azure: &Azure, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result<Imported> {
+    // Before, so as not to close another's disk; and after, when nobody can write to it any more.
+    disk::check_owner(azure, cx, &uploaded.disk).await?;
     disk::end_access(azure, cx, &uploaded.disk).await.map_err(|error| error.context("Azure did not take the disk"))?;
     cx.settle([uploaded.access]).await?;
-    let decided = azure.decided()?;
-    if decided.shape.source == Source::Disk {
-        return Ok(Imported { disk: uploaded.disk.clone(), managed_image: None, undo: None });
+    disk::check_owner(azure, cx, &uploaded.disk).await?;
+    let keeps_disk = azure.config.keep_disk.unwrap_or_default();
+    if azure.decided()?.shape.source == Source::Disk {
+        let (kind, id, attempt) = (OriginKind::Disk, uploaded.disk.clone(), azure.attempt.clone());
+        return Ok(Imported { origin: Origin { kind, id, attempt, stays: keeps_disk }, undos: vec![uploaded.undo] });
     }
-    let id = azure.names.managed_image(&decided.version.to_string());
-    let stays = azure.config.destination() == Destination::ManagedImage || azure.config.keep_image.unwrap_or_default();
-    let undo = cx.on_failure(Undo::DeleteImage { image: id.clone() }).await?;
-    let body = json!({
+    let (origin, undo) = make_image(azure, cx, &uploaded.disk).await?;
+    Ok(Imported { origin, undos: undo.into_iter().chain(keeps_disk.then_some(uploaded.undo)).collect() })
+}
+
+/// Makes the managed image. One that stays and was made by a run of the same key before is taken as it is.
+async fn make_image(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(Origin, Option<UndoId>)> {
+    let decided = azure.decided()?;
+    let stays = azure.keeps_image();
+    let id = if stays {
+        azure.names.managed_image(&decided.version.to_string())
+    } else {
+        azure.names.intermediate_image(cx.run().short())
+    };
+    let origin =
+        |attempt: &str| Origin { kind: OriginKind::ManagedImage, id: id.clone(), attempt: attempt.to_owned(), stays };
+    let there = cx.retry("looking for the managed image", || azure.arm.find(&id, versions::IMAGES)).await?;
+    match &there {
+        Some(image) if !tags::is_of_run(image, cx.run()) => return Err(taken(&id)),
+        Some(image) if stays && image["properties"]["provisioningState"] == "Succeeded" => {
+            return Ok((origin(tags::attempt_of(image).unwrap_or_default()), None));
+        }
+        _ => {}
+    }
+    let undo = cx.on_failure(Undo::DeleteImage { image: id.clone(), attempt: azure.attempt.clone() }).await?;
+    if there.is_some() {
+        let delete = || undo::delete(azure, cx, "managed image", &id, versions::IMAGES);
+        cx.retry("deleting an earlier managed image", delete).await?;
+    }
+    let what = "making the managed image";
+    let body = body(azure, cx, disk, stays)?;
+    let made = cx.retry(what, || azure.arm.put(&id, versions::IMAGES, &body)).await;
+    let made = made.map_err(|error| error.context("cannot make the managed image"))?;
+    azure.arm.finish(cx, what, made).await?;
+    cx.emit(Event::Created { kind: "managed_image", id: id.clone() });
+    Ok((origin(&azure.attempt), Some(undo)))
+}
+
+/// What is said of a managed image that has the name which ours is to have.
+pub fn taken(id: &str) -> Error {
+    Error::new(Kind::Conflict, "a managed image of this name is there, and this run did not make it")
+        .about(id)
+        .with_hint("give the image another definition or version, or another resource group")
+}
+
+fn body(azure: &Azure, cx: &Cx<Undo>, disk: &str, stays: bool) -> Result<Value> {
+    let decided = azure.decided()?;
+    Ok(json!({
         "location": decided.location,
         "tags": tags::of_intermediate(azure, cx.run(), decided, stays),
         "properties": {
@@ -33,14 +84,8 @@ pub async fn import(azure: &Azure, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result
             "storageProfile": {"osDisk": {
                 "osType": "Linux",
                 "osState": "Generalized",
-                "managedDisk": {"id": uploaded.disk},
+                "managedDisk": {"id": disk},
             }},
         },
-    });
-    let what = "making the managed image";
-    let made = cx.retry(what, || azure.arm.put(&id, versions::IMAGES, &body)).await;
-    let made = made.map_err(|error| error.context("cannot make the managed image"))?;
-    azure.arm.finish(cx, what, made).await?;
-    cx.emit(Event::Created { kind: "managed_image", id: id.clone() });
-    Ok(Imported { disk: uploaded.disk.clone(), managed_image: Some(id), undo: Some(undo) })
+    }))
 }

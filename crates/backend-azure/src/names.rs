@@ -37,6 +37,13 @@ impl Names {
         self.compute("images", &format!("{definition}-{version}"))
     }
 
+    /// The managed image that is needed on the way alone. One a run.
+    pub fn intermediate_image(&self, run: &str) -> String {
+        let room = 80 - "publish--".len() - run.len();
+        let image: String = self.image.chars().take(room).collect();
+        self.compute("images", &format!("publish-{image}-{run}"))
+    }
+
     /// All managed images of the resource group.
     pub fn managed_images(&self) -> String {
         format!("{}/providers/Microsoft.Compute/images", self.group())
@@ -124,6 +131,7 @@ mod tests {
         let last = |id: String| id.rsplit('/').next().unwrap().len();
         assert_eq!(last(names().disk("0123456789ab")), 80);
         assert_eq!(last(names().managed_image("1.2.3")), 80);
+        assert_eq!(last(names().intermediate_image("0123456789ab")), 80);
     }
 
     #[test]

@@ -1,8 +1,14 @@
-use publisher::{Artifact, Cx, Event, Result, UndoId};
+use publisher::{Artifact, Cx, Error, Event, Kind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Azure, Config, Destination, Imported, Undo, client::versions, plan::Shape, sharing, tags};
+use crate::{
+    Azure, Config, Destination, Imported, Undo,
+    client::versions,
+    origin::{Origin, OriginKind},
+    plan::Shape,
+    sharing, tags,
+};
 
 /// What the image has become.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,14 +28,10 @@ pub enum Registered {
 pub struct Version {
     /// The version's id.
     pub id: String,
-    /// The managed image that it was made from, where there is one and it stays.
-    pub managed_image: Option<String>,
-    /// The managed image that it was made from, where it goes once the version is everywhere.
-    pub intermediate: Option<String>,
+    /// What it is copied from, if that is still there.
+    pub origin: Option<Origin>,
     /// Where its operation's status is; none of a version that an earlier run made.
     pub operation: Option<String>,
-    /// What takes the version back, as long as it still replicates from a disk that goes when the run ends.
-    pub undo: Option<UndoId>,
 }
 
 impl Artifact for Registered {
@@ -37,8 +39,8 @@ impl Artifact for Registered {
         match self {
             Self::ManagedImage { id } => vec![("managed_image", id.clone())],
             Self::Version(version) => {
-                let image = version.managed_image.clone().map(|id| ("managed_image", id));
-                [("image_version", version.id.clone())].into_iter().chain(image).collect()
+                let origin = version.origin.iter().map(|origin| (origin.name(), origin.id.clone()));
+                [("image_version", version.id.clone())].into_iter().chain(origin).collect()
             }
         }
     }
@@ -56,48 +58,47 @@ pub fn features(config: &Config, shape: &Shape) -> [(&'static str, String); 3] {
 }
 
 pub async fn register(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Result<Registered> {
-    match (azure.config.destination(), &imported.managed_image) {
-        (Destination::ManagedImage, Some(id)) => {
-            // It is what was wanted, and belongs to the user from here on.
-            cx.settle(imported.undo).await?;
-            Ok(Registered::ManagedImage { id: id.clone() })
-        }
-        _ => register_version(azure, cx, imported).await.map(Registered::Version),
+    if azure.config.destination() == Destination::ManagedImage {
+        // It is what was wanted, and belongs to the user from here on.
+        cx.settle(imported.undos.iter().copied()).await?;
+        return Ok(Registered::ManagedImage { id: imported.origin.id.clone() });
     }
-}
-
-async fn register_version(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Result<Version> {
     ensure_gallery(azure, cx).await?;
     ensure_definition(azure, cx).await?;
     let decided = azure.decided()?;
     let id = azure.names.version(&decided.version.to_string());
-    let undo = cx.on_failure(Undo::DeleteVersion { version: id.clone() }).await?;
-    let body = version_body(azure, cx, imported)?;
+    check_free(azure, cx, &id).await?;
+    let undo = cx.on_failure(Undo::DeleteVersion { version: id.clone(), attempt: azure.attempt.clone() }).await?;
+    let body = version_body(azure, cx, &imported.origin)?;
     let what = "making the image version";
     let accepted = cx.retry(what, || azure.arm.put(&id, versions::GALLERIES, &body)).await;
     let accepted = accepted.map_err(|error| error.context(format!("cannot make image version {}", decided.version)))?;
-    cx.emit(Event::Created { kind: "image_version", id: id.clone() });
-    let operation = accepted.operation();
-    let image = imported.managed_image.clone();
-    let (managed_image, intermediate) =
-        if azure.config.keep_image.unwrap_or_default() { (image, None) } else { (None, image) };
-    let mut version = Version { id, managed_image, intermediate, operation, undo: None };
-    if imported.managed_image.is_none() && !azure.config.keep_disk.unwrap_or_default() {
-        // Made from the disk itself, the version is nothing without it until it has replicated.
-        version.undo = Some(undo);
-        return Ok(version);
-    }
     // From here on the version and what it is copied from stay: replication that is cut off goes on in Azure, and a later
     // run finds the version, watches it, and then deletes what it was copied from.
-    cx.settle([undo].into_iter().chain(imported.undo)).await?;
-    Ok(version)
+    cx.settle([undo].into_iter().chain(imported.undos.iter().copied())).await?;
+    cx.emit(Event::Created { kind: "image_version", id: id.clone() });
+    let (origin, operation) = (Some(imported.origin.clone()), accepted.operation());
+    Ok(Registered::Version(Version { id, origin, operation }))
 }
 
-fn version_body(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Result<Value> {
+/// That nobody has made the version during the upload.
+async fn check_free(azure: &Azure, cx: &Cx<Undo>, id: &str) -> Result<()> {
+    let there = cx.retry("looking for the image version", || azure.arm.find(id, versions::GALLERIES)).await?;
+    match there {
+        Some(version) if !tags::is_of_run(&version, cx.run()) => {
+            Err(Error::new(Kind::Conflict, "another run has made this version in the meantime")
+                .about(id)
+                .with_hint("publish again: the next version is taken, or the same one if it is this image"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn version_body(azure: &Azure, cx: &Cx<Undo>, origin: &Origin) -> Result<Value> {
     let decided = azure.decided()?;
-    let source = match &imported.managed_image {
-        Some(image) => json!({"source": {"id": image}}),
-        None => json!({"osDiskImage": {"hostCaching": "ReadOnly", "source": {"id": imported.disk}}}),
+    let source = match origin.kind {
+        OriginKind::ManagedImage => json!({"source": {"id": origin.id}}),
+        OriginKind::Disk => json!({"osDiskImage": {"hostCaching": "ReadOnly", "source": {"id": origin.id}}}),
     };
     Ok(json!({
         "location": decided.location,

@@ -51,6 +51,12 @@ pub async fn share(azure: &Azure, cx: &Cx<Undo>, version: &str) -> Result<Shared
     Ok(Shared { changed, resources: public_ids(azure, &gallery["properties"], version) })
 }
 
+/// Whether the gallery is not shared yet with all that it is to be shared with.
+pub async fn is_due(azure: &Azure, cx: &Cx<Undo>) -> Result<bool> {
+    let Some(sharing) = &azure.config.sharing else { return Ok(false) };
+    Ok(missing(sharing, &read(azure, cx).await?["properties"]["sharingProfile"]).is_some())
+}
+
 /// The version, as those call it with whom its gallery is shared.
 pub async fn shared_as(azure: &Azure, cx: &Cx<Undo>, version: &str) -> Result<Vec<(&'static str, String)>> {
     Ok(public_ids(azure, &read(azure, cx).await?["properties"], version))

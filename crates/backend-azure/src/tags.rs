@@ -6,11 +6,15 @@ use crate::{Azure, plan::Decided};
 /// Tag with the size of the disk in bytes: the digest says nothing of the zeros at its end.
 const TAG_SIZE: &str = "publish-disk-size";
 
+/// Tag with the attempt that made a resource or took it over: a process of its own.
+const TAG_ATTEMPT: &str = "publish-attempt";
+
 /// The tags of everything that a run makes: the user's, and those by which a later run knows it.
 pub fn tags(azure: &Azure, run: &RunKey, decided: &Decided) -> Value {
     let mut tags = json!(azure.spec.tags);
     tags[TAG_RUN] = run.as_str().into();
     tags[TAG_DIGEST] = decided.digest.as_str().into();
+    tags[TAG_ATTEMPT] = azure.attempt.as_str().into();
     tags[TAG_SIZE] = decided.shape.disk_size.to_string().into();
     tags
 }
@@ -27,6 +31,11 @@ pub fn of_intermediate(azure: &Azure, run: &RunKey, decided: &Decided, stays: bo
 /// Whether a resource was made by a run of this key.
 pub fn is_of_run(resource: &Value, run: &RunKey) -> bool {
     resource["tags"][TAG_RUN] == run.as_str()
+}
+
+/// The attempt that made a resource or took it over.
+pub fn attempt_of(resource: &Value) -> Option<&str> {
+    resource["tags"][TAG_ATTEMPT].as_str()
 }
 
 /// Whether a resource is needed on the way alone.

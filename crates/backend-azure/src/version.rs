@@ -38,7 +38,12 @@ impl Version {
         let parts: Vec<&str> = text.split('.').collect();
         let numbers = match &*parts {
             // Three numbers and the revision they were built from, as NixOS labels its systems.
-            [numbers @ .., revision] if numbers.len() == 3 && is_revision(revision) => numbers,
+            // It may have no letter in it, so it is the date before it that tells.
+            [numbers @ .., date, revision]
+                if numbers.len() == 2 && Self::of_date(date).is_some() && is_revision(revision) =>
+            {
+                &parts[..3]
+            }
             numbers => numbers,
         };
         match numbers {
@@ -80,8 +85,7 @@ impl std::fmt::Display for Version {
 
 /// Whether a part of a version is an abbreviated revision, and no number.
 fn is_revision(part: &str) -> bool {
-    let hexadecimal = part.len() >= 7 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    hexadecimal && part.parse::<u32>().is_err() || part == "dirty"
+    (part.len() >= 7 && part.bytes().all(|byte| byte.is_ascii_hexdigit())) || part == "dirty"
 }
 
 #[cfg(test)]
@@ -112,12 +116,23 @@ mod tests {
             ("20261121.12", "2026.1121.12"),
             ("25.05.20250629.b43c397", "25.5.20250629"),
             ("25.05.20250629.dirty", "25.5.20250629"),
+            ("25.05.20250629.1234567", "25.5.20250629"),
         ] {
             assert_eq!(Version::of(given).map(|version| version.to_string()).as_deref(), Some(becomes), "{given}");
         }
-        for refused in
-            ["", "latest", "1.4.0-rc1", "1.2.3.1000", "1.2.3.4.5", "2026-13-01", "1.2.x", "25.05pre-git", "v"]
-        {
+        for refused in [
+            "",
+            "latest",
+            "1.4.0-rc1",
+            "1.2.3.1000",
+            "1.2.3.20260101",
+            "1.2.3.b43c397",
+            "1.2.3.4.5",
+            "2026-13-01",
+            "1.2.x",
+            "25.05pre-git",
+            "v",
+        ] {
             assert_eq!(Version::of(refused), None, "{refused}");
         }
         let order = ["20251231", "2026-01-01", "2026-01-01.1", "20261001"].map(Version::of);

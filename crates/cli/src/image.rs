@@ -79,14 +79,15 @@ pub async fn version(given: Option<String>, image: &Arc<Image>) -> Result<Option
     Ok(Some(label))
 }
 
-/// The version that is asked for, where no image is open.
+/// The version that is asked for, where no image is open. What stands beside an image is not known then, and the latest is
+/// as good.
 ///
 /// # Errors
 /// See [`version`].
 pub fn version_without_image(given: Option<String>) -> Result<Option<String>> {
     let Some(place) = place_of(given.as_deref()) else { return Ok(given) };
     if place == "image" {
-        return Err(unknown_version(place, "no image is opened here").with_hint("give it as it is, or leave it out"));
+        return Ok(None);
     }
     let text = std::fs::read_to_string(place);
     let text = text.map_err(|error| unknown_version(place, "it cannot be read").caused_by(error))?;

@@ -69,6 +69,11 @@ impl Settings {
         set(&mut settings.version, &selection.version);
         set(&mut settings.azure.resource_group, &selection.resource_group);
         set(&mut settings.azure.gallery, &selection.gallery);
+        let destination = selection.destination.map(|destination| match destination {
+            Destination::Gallery => backend_azure::Destination::Gallery,
+            Destination::ManagedImage => backend_azure::Destination::ManagedImage,
+        });
+        set(&mut settings.azure.destination, &destination);
         Ok(settings)
     }
 
@@ -95,11 +100,6 @@ impl Settings {
         set(&mut self.image, &args.image);
         set(&mut self.state_dir, &args.state_dir);
         set(&mut self.spool_dir, &args.opening.spool_dir);
-        let destination = args.destination.map(|destination| match destination {
-            Destination::Gallery => backend_azure::Destination::Gallery,
-            Destination::ManagedImage => backend_azure::Destination::ManagedImage,
-        });
-        set(&mut self.azure.destination, &destination);
         let source = args.source.map(|source| match source {
             Source::ManagedImage => backend_azure::Source::ManagedImage,
             Source::Disk => backend_azure::Source::Disk,

@@ -85,7 +85,7 @@ pub struct Replication<R> {
     pub regions: Vec<RegionOutcome<R>>,
     /// Whether anything had to be changed.
     pub changed: bool,
-    /// What there is besides the image, once it is in its regions: what it is, and its id.
+    /// What there is in the end, in place of what registering left: what it is, and its id.
     pub resources: Vec<(&'static str, String)>,
 }
 
@@ -151,8 +151,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     type Registered: Artifact;
     /// The image in one region.
     type Replica: Artifact;
-    /// How to take one act back.
-    type Undo: Durable;
+    /// How to take one act back. Shown as what is left behind where that fails.
+    type Undo: Durable + fmt::Display;
 
     /// The name of the cloud.
     fn name(&self) -> CloudName;

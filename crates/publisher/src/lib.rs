@@ -48,6 +48,6 @@ pub use report::{ErrorReport, ImageReport, RegionReport, Report, Status, TargetR
 pub use retry::RetryBudget;
 pub use run::RunKey;
 pub use secret::SecretUrl;
-pub use spec::{ImageSpec, Names, TAG_DIGEST, TAG_INTERMEDIATE, TAG_RUN};
+pub use spec::{ImageSpec, Names, TAG_DIGEST, TAG_INTERMEDIATE, TAG_NAME, TAG_RUN};
 pub use target::{Mode, Target};
 pub use variables::Variables;

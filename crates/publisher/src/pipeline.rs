@@ -10,7 +10,7 @@ use crate::{
     journal::Journal, journal::When,
 };
 
-/// How long unwinding may take, however it came to it.
+/// How long taking one act back may take.
 const UNWIND_DEADLINE: Duration = Duration::from_secs(300);
 
 /// Drives a backend through its stages: journals what each leaves, and undoes what must not stay.
@@ -36,7 +36,7 @@ struct Progress {
 
 impl Progress {
     fn look_at<R: Artifact>(&mut self, replication: &Replication<R>) {
-        self.resources.extend(replication.resources.iter().cloned());
+        self.resources = replication.resources.iter().cloned().collect();
         self.regions = replication.regions.iter().map(region_report).collect();
     }
 }
@@ -71,8 +71,7 @@ impl<B: Backend> Target for Pipeline<B> {
         let result = tokio::select! {
             biased;
             () = runtime.cancel.cancelled() => Err(Error::cancelled()),
-            found = self.backend.status(&cx) => found.map(|(registered, replication)| {
-                progress.resources.extend(registered.resources());
+            found = self.backend.status(&cx) => found.map(|(_, replication)| {
                 progress.look_at(&replication);
                 status(true, &replication)
             }),
@@ -198,9 +197,9 @@ impl<B: Backend> Pipeline<B> {
         }
         cx.emit(Event::Unwinding { steps: due.len() });
         let cx = &cx.for_unwinding();
-        let deadline = Instant::now() + UNWIND_DEADLINE;
         for pending in due.into_iter().rev() {
-            let undone = tokio::time::timeout_at(deadline, self.undo_until_done(cx, &pending.undo)).await;
+            // One that takes for ever leaves the others their time.
+            let undone = tokio::time::timeout(UNWIND_DEADLINE, self.undo_until_done(cx, &pending.undo)).await;
             let failure = match undone {
                 Ok(Ok(())) => match cx.journal().await.undone(pending.id).await {
                     Ok(()) => continue,
@@ -210,7 +209,8 @@ impl<B: Backend> Pipeline<B> {
                 Err(_) => Error::new(Kind::TimedOut, "it took too long"),
             };
             let reason = std::iter::once(failure.to_string()).chain(failure.causes()).collect::<Vec<_>>().join(": ");
-            cx.emit(Event::Warning { message: format!("left behind: {:?}: {reason}", pending.undo) });
+            let message = format!("left behind: {}: {reason}; publishing again from here takes it back", pending.undo);
+            cx.emit(Event::Warning { message });
         }
     }
 

@@ -19,6 +19,8 @@ pub struct ImageSpec {
 
 /// Tag with the key of the run that made a resource.
 pub const TAG_RUN: &str = "publish-run";
+/// Tag with what the image is called, without its version.
+pub const TAG_NAME: &str = "publish-name";
 /// Tag with the digest of the content that a resource holds.
 pub const TAG_DIGEST: &str = "publish-digest";
 /// Tag of what is needed on the way alone, and goes when the run has ended well.

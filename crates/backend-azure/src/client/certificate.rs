@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use aws_lc_rs::{
     digest,
     rand::SystemRandom,
-    signature::{RSA_PKCS1_SHA256, RsaKeyPair},
+    signature::{RSA_PSS_SHA256, RsaKeyPair},
 };
 use azure_core::http::ClientMethodOptions;
 use azure_identity::ClientAssertion;
@@ -70,7 +70,7 @@ impl Certificate {
     /// A JSON Web Token that says who we are, signed.
     fn assertion(&self, now: Duration) -> std::result::Result<String, aws_lc_rs::error::Unspecified> {
         let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-        let header = json!({"alg": "RS256", "typ": "JWT", "x5t#S256": self.thumbprint});
+        let header = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": self.thumbprint});
         let seconds = now.as_secs();
         let claims = json!({
             "aud": self.audience, "iss": self.client, "sub": self.client,
@@ -79,7 +79,7 @@ impl Certificate {
         });
         let signed = format!("{}.{}", part(header), part(claims));
         let mut signature = vec![0; self.key.public_modulus_len()];
-        self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)?;
+        self.key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)?;
         Ok(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
     }
 }

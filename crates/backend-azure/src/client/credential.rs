@@ -6,9 +6,9 @@ use azure_core::{
     http::{ClientOptions, RetryOptions, Transport},
 };
 use azure_identity::{
-    AzureCliCredential, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
-    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredential, ClientAssertionCredentialOptions,
+    ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use publisher::{Error, Kind, Result, Variables};
 
@@ -26,6 +26,8 @@ pub struct Credential {
     authority: CloudConfiguration,
     variables: Variables,
     transport: Transport,
+    /// The subscription, by which `az` knows the tenant.
+    subscription: Option<String>,
 }
 
 impl fmt::Debug for Credential {
@@ -44,8 +46,14 @@ impl Credential {
             CredentialSource::Auto => by_environment(variables),
             named => named,
         };
-        let (variables, transport) = (variables.clone(), transport.clone());
-        let credential = Self { source, authority: authority(config), variables, transport };
+        let subscription = config.subscription.as_deref().or_else(|| variables.get("AZURE_SUBSCRIPTION_ID"));
+        let credential = Self {
+            source,
+            authority: authority(config),
+            variables: variables.clone(),
+            transport: transport.clone(),
+            subscription: subscription.map(str::to_owned),
+        };
         credential.open().map(|_| credential)
     }
 
@@ -76,8 +84,9 @@ impl Credential {
             ),
             CredentialSource::Auto | CredentialSource::Cli => (
                 "whoever is logged in to az",
-                "`az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and one of AZURE_CLIENT_SECRET, \
-                 AZURE_CLIENT_CERTIFICATE_PATH and AZURE_FEDERATED_TOKEN_FILE",
+                "`az login`; or set AZURE_TENANT_ID, AZURE_CLIENT_ID and one of AZURE_CLIENT_SECRET, \
+                 AZURE_CLIENT_CERTIFICATE_PATH and AZURE_FEDERATED_TOKEN_FILE; or, on a machine with an identity, \
+                 azure.credential = \"managed-identity\"",
             ),
         };
         error.context(format!("Azure gives no token for {which}")).with_hint(hint)
@@ -88,61 +97,59 @@ impl Credential {
     /// # Errors
     /// [`Kind::Credentials`] if what the source needs is not set or cannot be used.
     pub fn open(&self) -> Result<Arc<dyn TokenCredential>> {
-        open(self.source, &self.authority, &self.variables, &self.transport)
+        let options = || ClientOptions {
+            cloud: Some(Arc::new(self.authority.clone())),
+            transport: Some(self.transport.clone()),
+            retry: RetryOptions::none(),
+            ..ClientOptions::default()
+        };
+        let variable = |name: &str| required(&self.variables, name);
+        let made: azure_core::Result<Arc<dyn TokenCredential>> = match self.source {
+            CredentialSource::ClientSecret => {
+                let (tenant, client) = (variable("AZURE_TENANT_ID")?, variable("AZURE_CLIENT_ID")?);
+                let secret = Secret::new(variable("AZURE_CLIENT_SECRET")?);
+                let options = ClientSecretCredentialOptions { client_options: options() };
+                ClientSecretCredential::new(&tenant, client, secret, Some(options)).map(|credential| credential as _)
+            }
+            CredentialSource::ClientCertificate => {
+                let (tenant, client) = (variable("AZURE_TENANT_ID")?, variable("AZURE_CLIENT_ID")?);
+                let path = PathBuf::from(variable("AZURE_CLIENT_CERTIFICATE_PATH")?);
+                let host = match &self.authority {
+                    CloudConfiguration::Custom(custom) => custom.authority_host.clone(),
+                    _ => String::new(),
+                };
+                let assertion = Certificate::read(&path, &format!("{host}/{tenant}/oauth2/v2.0/token"), &client)?;
+                let options = ClientAssertionCredentialOptions { client_options: options() };
+                ClientAssertionCredential::new(tenant, client, assertion, Some(options))
+                    .map(|credential| credential as _)
+            }
+            CredentialSource::WorkloadIdentity => {
+                let options = WorkloadIdentityCredentialOptions {
+                    credential_options: ClientAssertionCredentialOptions { client_options: options() },
+                    client_id: Some(variable("AZURE_CLIENT_ID")?),
+                    tenant_id: Some(variable("AZURE_TENANT_ID")?),
+                    token_file_path: Some(PathBuf::from(variable("AZURE_FEDERATED_TOKEN_FILE")?)),
+                };
+                WorkloadIdentityCredential::new(Some(options)).map(|credential| credential as _)
+            }
+            CredentialSource::ManagedIdentity => {
+                // A machine may have several identities; this is how other programs are told which.
+                let user_assigned_id =
+                    self.variables.get("AZURE_CLIENT_ID").map(|id| UserAssignedId::ClientId(id.to_owned()));
+                let options = ManagedIdentityCredentialOptions { client_options: options(), user_assigned_id };
+                ManagedIdentityCredential::new(Some(options)).map(|credential| credential as _)
+            }
+            CredentialSource::Auto | CredentialSource::Cli => {
+                // The subscription says which tenant is meant, where whoever is logged in knows several.
+                let subscription = self.subscription.clone();
+                let options = AzureCliCredentialOptions { subscription, ..AzureCliCredentialOptions::default() };
+                AzureCliCredential::new(Some(options)).map(|credential| credential as _)
+            }
+        };
+        made.map_err(|error| {
+            Error::new(Kind::Credentials, "there is no Azure credential").with_hint(HINT).caused_by(error)
+        })
     }
-}
-
-fn open(
-    source: CredentialSource,
-    authority: &CloudConfiguration,
-    variables: &Variables,
-    transport: &Transport,
-) -> Result<Arc<dyn TokenCredential>> {
-    let options = || ClientOptions {
-        cloud: Some(Arc::new(authority.clone())),
-        transport: Some(transport.clone()),
-        retry: RetryOptions::none(),
-        ..ClientOptions::default()
-    };
-    let variable = |name: &str| required(variables, name);
-    let made: azure_core::Result<Arc<dyn TokenCredential>> = match source {
-        CredentialSource::ClientSecret => {
-            let (tenant, client) = (variable("AZURE_TENANT_ID")?, variable("AZURE_CLIENT_ID")?);
-            let secret = Secret::new(variable("AZURE_CLIENT_SECRET")?);
-            let options = ClientSecretCredentialOptions { client_options: options() };
-            ClientSecretCredential::new(&tenant, client, secret, Some(options)).map(|credential| credential as _)
-        }
-        CredentialSource::ClientCertificate => {
-            let (tenant, client) = (variable("AZURE_TENANT_ID")?, variable("AZURE_CLIENT_ID")?);
-            let path = PathBuf::from(variable("AZURE_CLIENT_CERTIFICATE_PATH")?);
-            let host = match authority {
-                CloudConfiguration::Custom(custom) => custom.authority_host.clone(),
-                _ => String::new(),
-            };
-            let assertion = Certificate::read(&path, &format!("{host}/{tenant}/oauth2/v2.0/token"), &client)?;
-            let options = ClientAssertionCredentialOptions { client_options: options() };
-            ClientAssertionCredential::new(tenant, client, assertion, Some(options)).map(|credential| credential as _)
-        }
-        CredentialSource::WorkloadIdentity => {
-            let options = WorkloadIdentityCredentialOptions {
-                credential_options: ClientAssertionCredentialOptions { client_options: options() },
-                client_id: Some(variable("AZURE_CLIENT_ID")?),
-                tenant_id: Some(variable("AZURE_TENANT_ID")?),
-                token_file_path: Some(PathBuf::from(variable("AZURE_FEDERATED_TOKEN_FILE")?)),
-            };
-            WorkloadIdentityCredential::new(Some(options)).map(|credential| credential as _)
-        }
-        CredentialSource::ManagedIdentity => {
-            // A machine may have several identities; this is how other programs are told which.
-            let user_assigned_id = variables.get("AZURE_CLIENT_ID").map(|id| UserAssignedId::ClientId(id.to_owned()));
-            let options = ManagedIdentityCredentialOptions { client_options: options(), user_assigned_id };
-            ManagedIdentityCredential::new(Some(options)).map(|credential| credential as _)
-        }
-        CredentialSource::Auto | CredentialSource::Cli => {
-            AzureCliCredential::new(None).map(|credential| credential as _)
-        }
-    };
-    made.map_err(|error| Error::new(Kind::Credentials, "there is no Azure credential").with_hint(HINT).caused_by(error))
 }
 
 fn by_environment(variables: &Variables) -> CredentialSource {

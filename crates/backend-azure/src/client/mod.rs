@@ -8,7 +8,7 @@ mod transport;
 
 pub use arm::Arm;
 pub use credential::Credential;
-pub use operation::Accepted;
+pub use operation::{Accepted, DEADLINE, End, LONGEST_WAIT};
 pub use transport::transport;
 
 /// The api-version of each kind of resource.

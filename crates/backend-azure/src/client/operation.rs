@@ -14,8 +14,26 @@ const AZURE_ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncop
 const LOCATION: HeaderName = HeaderName::from_static("location");
 
 /// How long anything but replication may take.
-const DEADLINE: Duration = Duration::from_secs(30 * 60);
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
+pub const DEADLINE: Duration = Duration::from_secs(30 * 60);
+/// Longest wait between two looks.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// How an operation ended.
+#[derive(Debug)]
+pub enum End {
+    /// Well.
+    Succeeded,
+    /// With this.
+    Failed(Error),
+    /// It has not.
+    NotYet,
+    /// Nothing is said of it.
+    Unknown,
+}
+
+fn has_failed(status: &str) -> bool {
+    ["Failed", "Canceled"].iter().any(|end| status.eq_ignore_ascii_case(end))
+}
 
 /// What Azure accepted, and how to see it end.
 #[derive(Debug)]
@@ -80,9 +98,7 @@ impl Arm {
         let mut body = self.accept(answer)?.body;
         match body["status"].as_str().unwrap_or_default() {
             status if status.eq_ignore_ascii_case("Succeeded") => Ok(Poll::Ready(body["properties"]["output"].take())),
-            status if ["Failed", "Canceled"].iter().any(|end| status.eq_ignore_ascii_case(end)) => {
-                Err(error::from_operation(status, &body))
-            }
+            status if has_failed(status) => Err(error::from_operation(status, &body)),
             _ => {
                 let percent = body["percentComplete"].as_f64().map(|percent| percent.clamp(0.0, 100.0) as u8);
                 Ok(Poll::Pending { percent, retry_after })
@@ -90,12 +106,23 @@ impl Arm {
         }
     }
 
-    /// Looks at an operation by the URL that was kept of it.
+    /// How an operation ended, by the URL that was kept of it. What is wrong with the look is not how it ended.
     ///
     /// # Errors
-    /// See [`look`](Self::look).
-    pub async fn look_at(&self, url: &str) -> Result<Poll<Value>> {
-        self.look(&self.own(url)?).await
+    /// What may pass, or concerns the identity.
+    pub async fn end_of(&self, url: &str) -> Result<End> {
+        let answer = self.send(Method::Get, self.own(url)?, None).await?;
+        let body = match self.accept(answer) {
+            Ok(answer) => answer.body,
+            // Azure forgets its operations after a while, and an identity may not be allowed to look.
+            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Denied) => return Ok(End::Unknown),
+            Err(error) => return Err(error),
+        };
+        Ok(match body["status"].as_str().unwrap_or_default() {
+            status if status.eq_ignore_ascii_case("Succeeded") => End::Succeeded,
+            status if has_failed(status) => End::Failed(error::from_operation(status, &body)),
+            _ => End::NotYet,
+        })
     }
 
     /// Looks at a `Location`: 202 until it is over.

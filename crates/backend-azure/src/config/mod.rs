@@ -127,6 +127,10 @@ impl Config {
         within("replicas", self.replicas, 1, 100)?;
         one_of("storage", self.storage.as_deref(), &STORAGE)?;
         for (name, region) in &self.per_region {
+            if let Some(other) = self.per_region.keys().find(|other| *other != name && plain(other) == plain(name)) {
+                let text = format!("azure.per_region has {name} and {other}, which are the same region");
+                return Err(Error::new(Kind::Config, text));
+            }
             within(&format!("per_region.{name}.replicas"), region.replicas, 1, 100)?;
             one_of(&format!("per_region.{name}.storage"), region.storage.as_deref(), &STORAGE)?;
         }

@@ -1,12 +1,14 @@
 //! What is there already, and whether it is what we would make.
 
-use publisher::{Cx, Error, Event, Kind, Result};
+use publisher::{Cx, Error, Kind, Result};
 use serde_json::Value;
 
 use super::Shape;
 use crate::{
     Azure, Destination, Registered, Undo,
     client::versions,
+    import,
+    origin::Origin,
     register::{Version as RegisteredVersion, features},
     tags,
     version::Version,
@@ -64,10 +66,16 @@ fn differences(azure: &Azure, shape: &Shape, found: &Value) -> Vec<String> {
         .into_iter()
         .filter_map(|(field, wanted)| Some((field, wanted.as_deref()?, "configuration says")));
     let mut differences = Vec::new();
+    // What Azure takes a definition for that says neither, as those did that are older than the fields.
+    let without_field = |field: &str| match field {
+        "/hyperVGeneration" => "V1",
+        "/architecture" => "x64",
+        _ => "not set",
+    };
     for (field, wanted, who) in
         by_image.map(|(field, wanted)| (field, wanted, "image needs")).into_iter().chain(by_configuration)
     {
-        let found = found.pointer(field).and_then(Value::as_str).unwrap_or("not set");
+        let found = found.pointer(field).and_then(Value::as_str).unwrap_or(without_field(field));
         if !found.eq_ignore_ascii_case(wanted) {
             differences.push(format!("{} is {found}, the {who} {wanted}", field[1..].replace('/', ".")));
         }
@@ -98,16 +106,12 @@ fn normal(value: &str) -> Vec<String> {
     parts
 }
 
-/// A managed image of the name that ours will have is another's, unless the run's key is on it.
+/// A managed image that is to stay has a name that others can have taken.
 pub async fn check_managed_image(azure: &Azure, cx: &Cx<Undo>, version: Version) -> Result<()> {
     let id = azure.names.managed_image(&version.to_string());
     let there = cx.retry("looking for the managed image", || azure.arm.find(&id, versions::IMAGES)).await?;
     match there {
-        Some(image) if !tags::is_of_run(&image, cx.run()) => {
-            Err(Error::new(Kind::Conflict, "a managed image of this name is there, and this run did not make it")
-                .about(id)
-                .with_hint("give the image another definition or version, or another resource group"))
-        }
+        Some(image) if !tags::is_of_run(&image, cx.run()) => Err(import::taken(&id)),
         _ => Ok(()),
     }
 }
@@ -122,8 +126,10 @@ pub async fn all(azure: &Azure, cx: &Cx<Undo>) -> Result<Vec<(Version, Value)>> 
     };
     let list = cx.retry(what, || azure.arm.list(&id, api)).await?;
     let version = |name: &str| if gallery { Version::parse(name) } else { azure.names.version_of_managed_image(name) };
+    // What is only on the way to a version is no image that anyone wanted.
+    let list = list.into_iter().filter(|entry| gallery || !tags::is_intermediate(entry));
     let read = |entry: Value| Some((version(entry["name"].as_str().unwrap_or_default())?, entry));
-    Ok(list.into_iter().filter_map(read).collect())
+    Ok(list.filter_map(read).collect())
 }
 
 /// The version to make, or the one that holds this content already.
@@ -157,18 +163,6 @@ pub async fn registered(azure: &Azure, cx: &Cx<Undo>, entry: &Value) -> Result<R
     if azure.config.destination() == Destination::ManagedImage {
         return Ok(Registered::ManagedImage { id });
     }
-    let source = entry["properties"]["storageProfile"]["source"]["id"].as_str();
-    let source = source.filter(|id| id.to_lowercase().contains("/images/"));
-    let mut version = RegisteredVersion { id, managed_image: None, intermediate: None, operation: None, undo: None };
-    let Some(source) = source else { return Ok(Registered::Version(version)) };
-    let image = cx.retry("looking for the managed image", || azure.arm.find(source, versions::IMAGES)).await?;
-    match image {
-        Some(image) if !tags::is_intermediate(&image) => version.managed_image = Some(source.to_owned()),
-        Some(image) if tags::is_of_run(&image, cx.run()) => version.intermediate = Some(source.to_owned()),
-        Some(_) => cx.emit(Event::Warning {
-            message: format!("the managed image that the version was made from is still there: {source}"),
-        }),
-        None => {}
-    }
-    Ok(Registered::Version(version))
+    let origin = cx.retry("looking for what the version was made from", || Origin::of(azure, entry)).await?;
+    Ok(Registered::Version(RegisteredVersion { id, origin, operation: None }))
 }

@@ -1,7 +1,8 @@
 //! What can be known before anything is changed.
 
 pub mod existing;
-mod regions;
+mod found;
+pub mod regions;
 mod shape;
 mod steps;
 
@@ -25,7 +26,6 @@ pub struct Decided {
 
 pub async fn preflight(azure: &Azure, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Plan<Registered>> {
     let shape = Shape::of(&azure.config, image)?;
-    check_waiting(azure, cx, &shape)?;
     warn(cx, &shape, image.facts()?);
     let (location, regions) = regions::regions(azure, cx).await?;
     let digest = image.content()?.digest().to_string();
@@ -35,30 +35,20 @@ pub async fn preflight(azure: &Azure, cx: &Cx<Undo>, image: &Arc<Image>) -> Resu
     };
     let all = existing::all(azure, cx).await?;
     let (version, found) = existing::choose_version(azure, all, &digest, shape.disk_size)?;
-    if found.is_none() && shape.source == Source::ManagedImage {
+    if found.is_none() && shape.source == Source::ManagedImage && azure.keeps_image() {
         existing::check_managed_image(azure, cx, version).await?;
     }
     let decided = Decided { shape, location, regions, version, digest };
-    let plan = Plan {
-        steps: steps::steps(azure, &decided, has_definition, found.is_some(), image)?,
-        regions: decided.regions.clone(),
-        found: match &found {
-            Some(entry) => Some(existing::registered(azure, cx, entry).await?),
-            None => None,
-        },
+    let (steps, found) = match &found {
+        Some(entry) => {
+            let found = existing::registered(azure, cx, entry).await?;
+            (found::steps(azure, cx, &found, &decided.regions).await?, Some(found))
+        }
+        None => (steps::steps(azure, &decided, has_definition, image)?, None),
     };
+    let plan = Plan { steps, regions: decided.regions.clone(), found };
     azure.decided.set(decided).map_err(|_| Error::new(Kind::Local, "a backend publishes one image"))?;
     Ok(plan)
-}
-
-/// A version that is made from the disk needs it until it has replicated, and the disk goes when the run ends.
-fn check_waiting(azure: &Azure, cx: &Cx<Undo>, shape: &Shape) -> Result<()> {
-    let keeps_disk = azure.config.keep_disk.unwrap_or_default();
-    if cx.waits() || shape.source != Source::Disk || keeps_disk {
-        return Ok(());
-    }
-    let text = "a run that does not wait would delete the disk while the version is still made from it";
-    Err(Error::new(Kind::Config, text).with_hint("wait for it, or keep the disk: azure.keep_disk = true"))
 }
 
 fn warn(cx: &Cx<Undo>, shape: &Shape, facts: &Facts) {

@@ -1,6 +1,6 @@
 //! Which regions are meant.
 
-use publisher::{Cx, Error, Kind, Region, Result};
+use publisher::{Cx, Error, Event, Kind, Region, Result};
 use serde_json::Value;
 
 use crate::{Azure, Destination, Undo, client::versions, config::plain};
@@ -15,12 +15,7 @@ pub async fn regions(azure: &Azure, cx: &Cx<Undo>) -> Result<(String, Vec<Region
                     .with_hint("name at least one: --regions westus2,westus")
             },
         )?;
-    let subscription = format!("/subscriptions/{}/locations", azure.names.subscription);
-    let known = cx.retry("reading the regions", || azure.arm.list(&subscription, versions::SUBSCRIPTIONS)).await?;
-    if known.is_empty() {
-        return Err(Error::new(Kind::NotFound, format!("there is no subscription {}", azure.names.subscription))
-            .with_hint("check azure.subscription, and that the identity has a role in it"));
-    }
+    let known = known(azure, cx).await?;
     let home = resolve(&home, &known)?;
     let mut regions = vec![home.clone()];
     for name in &wanted {
@@ -36,13 +31,36 @@ pub async fn regions(azure: &Azure, cx: &Cx<Undo>) -> Result<(String, Vec<Region
         return Err(Error::new(Kind::Config, text)
             .with_hint("name one region, or publish to a gallery: azure.destination = \"gallery\""));
     }
-    let is_among = |name: &str| regions.iter().any(|region| plain(&region.0) == plain(name));
-    if let Some(other) = azure.config.per_region.keys().find(|name| !is_among(name)) {
-        let all = regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let text = format!("azure.per_region.{other} is configured, and the image goes to {all}");
-        return Err(Error::new(Kind::Config, text).with_hint("add it to azure.regions, or take its table away"));
+    for name in azure.config.per_region.keys() {
+        let other =
+            resolve(name, &known).map_err(|error| error.context(format!("azure.per_region.{name} is no region's")))?;
+        if !regions.contains(&other) {
+            let message = format!("azure.per_region.{name} is configured, and the image does not go there");
+            cx.emit(Event::Warning { message });
+        }
     }
     Ok((home.0, regions))
+}
+
+/// The regions that are configured, by programmatic name; there may be none.
+pub async fn named(azure: &Azure, cx: &Cx<Undo>) -> Result<Vec<Region>> {
+    let wanted = azure.config.regions.clone().unwrap_or_default().0;
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = known(azure, cx).await?;
+    wanted.iter().map(|name| resolve(name, &known)).collect()
+}
+
+/// All regions that the subscription has.
+async fn known(azure: &Azure, cx: &Cx<Undo>) -> Result<Vec<Value>> {
+    let subscription = format!("/subscriptions/{}/locations", azure.names.subscription);
+    let known = cx.retry("reading the regions", || azure.arm.list(&subscription, versions::SUBSCRIPTIONS)).await?;
+    if known.is_empty() {
+        return Err(Error::new(Kind::NotFound, format!("there is no subscription {}", azure.names.subscription))
+            .with_hint("check azure.subscription, and that the identity has a role in it"));
+    }
+    Ok(known)
 }
 
 /// A region by its programmatic or its display name.

@@ -6,21 +6,11 @@ use vhd::{Image, MIB};
 use super::Decided;
 use crate::{Azure, Destination, Source};
 
-pub fn steps(
-    azure: &Azure,
-    decided: &Decided,
-    has_definition: bool,
-    found: bool,
-    image: &Image,
-) -> Result<Vec<String>> {
+pub fn steps(azure: &Azure, decided: &Decided, has_definition: bool, image: &Image) -> Result<Vec<String>> {
     let (names, config) = (&azure.names, &azure.config);
     let regions = decided.regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let version = format!("{}/{}", names.definition, decided.version);
     let gallery = config.destination() == Destination::Gallery;
-    if found {
-        let missing = format!("bring version {version} to those of {regions} that do not have it");
-        return Ok(if gallery { vec![missing] } else { Vec::new() });
-    }
     let data = image.content()?.blocks().len() as u64 * vhd::CONTENT_BLOCK / MIB;
     let mut steps = vec![
         format!("make resource group {} in {}, if it is not there", names.resource_group, decided.location),
@@ -28,7 +18,12 @@ pub fn steps(
     ];
     let from_image = decided.shape.source == Source::ManagedImage;
     if from_image {
-        steps.push(format!("make managed image {}", names.managed_image(&decided.version.to_string())));
+        let stays = names.managed_image(&decided.version.to_string());
+        steps.push(if azure.keeps_image() {
+            format!("make managed image {stays}")
+        } else {
+            "make a managed image of it".into()
+        });
     }
     if gallery && !has_definition {
         steps.push(format!(
@@ -43,7 +38,7 @@ pub fn steps(
     if gallery {
         steps.push(format!("make version {version} in {regions}"));
     }
-    if gallery && from_image && !config.keep_image.unwrap_or_default() {
+    if from_image && !azure.keeps_image() {
         steps.push("delete the managed image".to_owned());
     }
     if !config.keep_disk.unwrap_or_default() {

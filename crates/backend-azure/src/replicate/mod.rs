@@ -1,6 +1,7 @@
 //! The version in every region.
 
 mod extend;
+mod image;
 mod standing;
 mod watch;
 
@@ -8,6 +9,10 @@ use publisher::{Artifact, Cx, Region, RegionOutcome, RegionState, Replication, R
 use serde::{Deserialize, Serialize};
 
 pub use self::standing::Standing;
+use self::{
+    extend::{Extension, extend},
+    watch::watch,
+};
 use crate::{Azure, Registered, Undo, Version, sharing};
 
 /// The image in one region. The id of a version is the same everywhere: a gallery resolves it to the nearest replica.
@@ -32,11 +37,13 @@ pub async fn replicate(
     match registered {
         Registered::Version(version) => replicate_version(azure, cx, version, to).await,
         Registered::ManagedImage { id } => {
+            image::wait(azure, cx, id).await?;
             let available = |region: &Region| RegionOutcome {
                 region: region.clone(),
                 state: RegionState::Available(Replica { id: id.clone() }),
             };
-            Ok(Replication { regions: to.iter().map(available).collect(), changed: false, resources: Vec::new() })
+            let regions = to.iter().map(available).collect();
+            Ok(Replication { regions, changed: false, resources: registered.resources() })
         }
     }
 }
@@ -47,30 +54,29 @@ async fn replicate_version(
     version: &Version,
     to: &[Region],
 ) -> Result<Replication<Replica>> {
-    let mut operation = version.operation.clone();
-    if operation.is_none() {
-        operation = extend::extend(azure, cx, version, to).await?;
-    }
-    let shared = sharing::share(azure, cx, &version.id).await?;
-    let regions = if cx.waits() {
-        watch::watch(azure, cx, version, to, operation.as_deref()).await?
-    } else {
-        let standing = Standing::read(azure, cx, &version.id).await?;
-        let accepted = operation.is_some();
-        to.iter()
-            .map(|region| if accepted { standing.accepted(region) } else { standing.outcome(region, None) })
-            .collect()
+    let extension = match &version.operation {
+        Some(operation) => Extension::Accepted(Some(operation.clone())),
+        None => extend(azure, cx, version, to).await?,
     };
-    if let Some(undo) = version.undo {
-        // The disk that the version is made from goes, and what has reached no region by then never will.
-        if !regions.iter().any(|outcome| matches!(outcome.state, RegionState::Available(_))) {
-            crate::undo::undo(azure, cx, &Undo::DeleteVersion { version: version.id.clone() }).await?;
+    let shared = sharing::share(azure, cx, &version.id).await?;
+    let regions = match &extension {
+        Extension::Accepted(operation) if cx.waits() => watch(azure, cx, version, to, operation.as_deref()).await?,
+        Extension::NotNeeded if cx.waits() => watch(azure, cx, version, to, None).await?,
+        _ => {
+            let standing = Standing::read(azure, cx, &version.id).await?;
+            let accepted = matches!(extension, Extension::Accepted(_));
+            let look = |region| if accepted { standing.accepted(region) } else { standing.outcome(region, None) };
+            to.iter().map(look).collect()
         }
-        cx.settle([undo]).await?;
+    };
+    let mut version = version.clone();
+    if let Some(origin) = version.origin.clone().filter(|origin| !origin.stays)
+        && Standing::read(azure, cx, &version.id).await?.is_everywhere()
+    {
+        cx.always(origin.undo()).await?;
+        version.origin = None;
     }
-    let everywhere = regions.iter().all(|outcome| matches!(outcome.state, RegionState::Available(_)));
-    if let Some(image) = version.intermediate.clone().filter(|_| everywhere) {
-        cx.always(Undo::DeleteImage { image }).await?;
-    }
-    Ok(Replication { regions, changed: operation.is_some() || shared.changed, resources: shared.resources })
+    let changed = matches!(extension, Extension::Accepted(_)) || shared.changed;
+    let resources = Registered::Version(version).resources().into_iter().chain(shared.resources).collect();
+    Ok(Replication { regions, changed, resources })
 }

@@ -76,9 +76,15 @@ impl Standing {
     /// Whether the version is to be brought to a region, or again.
     pub fn lacks(&self, region: &Region) -> bool {
         let state = self.state(region);
-        // A version that failed as a whole may tell nothing of its regions.
+        // A version that failed as a whole may tell nothing of its regions; one that Azure is at may be at this one.
         let failed = self.provisioning() == "Failed" && state != Some("Completed");
-        !self.targets().contains(region) || state == Some("Failed") || failed
+        !self.targets().contains(region) || (self.is_final() && state == Some("Failed")) || failed
+    }
+
+    /// Whether the version is in each of its regions, and Azure at nothing of it any more.
+    pub fn is_everywhere(&self) -> bool {
+        let is_there = |region: &Region| matches!(self.state(region), None | Some("Completed"));
+        self.provisioning() == "Succeeded" && self.targets().iter().all(is_there)
     }
 
     /// What has become of a region; `failure` is what the operation that made the version ended with.
@@ -93,11 +99,13 @@ impl Standing {
         };
         let state = match (self.state(region), failure, self.provisioning()) {
             (Some("Completed"), ..) => RegionState::Available(self.replica()),
-            (Some("Failed"), ..) => failed(there.map_or("", |there| &there.details)),
+            (Some("Failed"), _, _) if there.is_some_and(|there| !there.details.is_empty()) && self.is_final() => {
+                failed(there.map_or("", |there| &there.details))
+            }
             (_, Some(failure), _) => RegionState::Failed(Error::new(failure.kind(), failure.to_string())),
             // An operation ends well only when all regions have the version (Compute Gallery, "Replication").
-            (_, None, "Succeeded") => RegionState::Available(self.replica()),
-            (_, None, "Failed") => failed(""),
+            (state, None, "Succeeded") if state != Some("Failed") => RegionState::Available(self.replica()),
+            (_, None, _) if self.is_final() => failed(""),
             _ => self.pending(region),
         };
         RegionOutcome { region: region.clone(), state }

@@ -4,10 +4,10 @@ use std::{
     time::Duration,
 };
 
-use publisher::{Cx, Event, Poll, Region, RegionOutcome, RegionState, Result, Schedule};
+use publisher::{Cx, Error, Event, Poll, Region, RegionOutcome, RegionState, Result, Schedule};
 
 use super::{Replica, Standing};
-use crate::{Azure, Undo, Version};
+use crate::{Azure, Undo, Version, client::End};
 
 /// Replication may take hours (Compute Gallery, "Image versions").
 const DEADLINE: Duration = Duration::from_secs(6 * 60 * 60);
@@ -25,13 +25,12 @@ pub async fn watch(
     let look = || async {
         // The operation knows why a version failed as a whole; the version knows how far each region is.
         let end = match operation {
-            Some(url) => end_of(azure, url).await?,
-            None => None,
+            Some(url) => azure.arm.end_of(url).await?,
+            None => End::Unknown,
         };
-        let (standing, end) = match (Standing::look(azure, &version.id).await, end) {
-            (Ok(standing), end) => (standing, end),
-            (Err(_), Some(Err(failure))) => return Err(failure),
-            (Err(error), _) => return Err(error),
+        let standing = match (Standing::look(azure, &version.id).await, &end) {
+            (Err(_), End::Failed(failure)) => return Err(Error::new(failure.kind(), failure.to_string())),
+            (standing, _) => standing?,
         };
         for region in to {
             let percent = standing.percent(region);
@@ -41,14 +40,18 @@ pub async fn watch(
             }
         }
         // Until its operation has ended, a region that failed before may still be shown as failed.
-        let settled = operation.is_none() || end.is_some();
+        let is_settled = match &end {
+            End::Succeeded | End::Failed(_) => true,
+            End::Unknown => standing.is_final(),
+            End::NotYet => false,
+        };
         let is_over = |region: &Region| match standing.state(region) {
             Some("Completed") => true,
-            Some("Failed") => settled,
-            _ => settled && standing.is_final(),
+            Some("Failed") => is_settled,
+            _ => is_settled && standing.is_final(),
         };
-        let failure = end.and_then(Result::err);
-        if to.iter().all(is_over) || failure.is_some() {
+        if to.iter().all(is_over) || matches!(end, End::Failed(_)) {
+            let failure = if let End::Failed(failure) = end { Some(failure) } else { None };
             return Ok(Poll::Ready((standing, failure)));
         }
         Ok(Poll::Pending { percent: None, retry_after: None })
@@ -64,12 +67,11 @@ pub async fn watch(
     Ok(outcomes)
 }
 
-/// How an operation ended, if it has.
-async fn end_of(azure: &Azure, operation: &str) -> Result<Option<Result<()>>> {
-    match azure.arm.look_at(operation).await {
-        Ok(Poll::Ready(_)) => Ok(Some(Ok(()))),
-        Ok(Poll::Pending { .. }) => Ok(None),
-        Err(error) if error.kind().is_retryable() => Err(error),
-        Err(error) => Ok(Some(Err(error))),
-    }
+/// Waits until Azure is at nothing of a version any more.
+pub async fn settled(azure: &Azure, cx: &Cx<Undo>, version: &Version) -> Result<Standing> {
+    let look = || async {
+        let standing = Standing::look(azure, &version.id).await?;
+        Ok(if standing.is_final() { Poll::Ready(standing) } else { Poll::Pending { percent: None, retry_after: None } })
+    };
+    cx.poll("waiting for the image version", Schedule::new(LONGEST_WAIT, DEADLINE), look).await
 }

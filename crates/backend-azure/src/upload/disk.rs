@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::{
     Azure, Undo,
     client::{Arm, versions},
+    config::plain,
     tags,
 };
 
@@ -31,6 +32,8 @@ pub async fn ensure_group(azure: &Azure, cx: &Cx<Undo>) -> Result<()> {
 /// A disk to upload to.
 pub struct Disk {
     pub id: String,
+    /// The undo that deletes it.
+    pub undo: UndoId,
     /// Whether nothing was ever written to it: then what is not written reads as zeros.
     pub is_new: bool,
 }
@@ -38,25 +41,35 @@ pub struct Disk {
 /// Makes the disk; `upload_size` counts its footer. Its undo is due however the run ends, unless the user keeps it. A disk
 /// that the run made before, and of which no journal tells any more, is taken over while it can still be uploaded to.
 pub async fn create(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<Disk> {
-    let (decided, arm) = (azure.decided()?, &azure.arm);
+    let arm = &azure.arm;
     let id = azure.names.disk(cx.run().short());
     let earlier = cx.retry("looking for an earlier disk", || arm.find(&id, versions::DISKS)).await?;
     if earlier.as_ref().is_some_and(|disk| !tags::is_of_run(disk, cx.run())) {
         let text = "a disk of this name is there, and this run did not make it";
         return Err(Error::new(Kind::Conflict, text).about(id).with_hint("delete it, or name another resource group"));
     }
-    let undo = Undo::DeleteDisk { disk: id.clone() };
-    if azure.config.keep_disk.unwrap_or_default() {
-        cx.on_failure(undo.clone()).await?;
-    } else {
-        cx.always(undo.clone()).await?;
+    let undo = Undo::DeleteDisk { disk: id.clone(), attempt: azure.attempt.clone() };
+    let undo =
+        if azure.config.keep_disk.unwrap_or_default() { cx.on_failure(undo).await } else { cx.always(undo).await }?;
+    let body = body(azure, cx, upload_size)?;
+    let is_new = !earlier.as_ref().is_some_and(|disk| can_be_taken_over(disk, &body));
+    if let (true, Some(earlier)) = (is_new, &earlier) {
+        let attempt = tags::attempt_of(earlier).unwrap_or_default().to_owned();
+        let undo = Undo::DeleteDisk { disk: id.clone(), attempt };
+        cx.retry("deleting an earlier disk", || crate::undo::undo(azure, cx, &undo)).await?;
     }
-    match earlier {
-        Some(disk) if is_open(&disk["properties"], upload_size) => return Ok(Disk { id, is_new: false }),
-        Some(_) => cx.retry("deleting an earlier disk", || crate::undo::undo(azure, cx, &undo)).await?,
-        None => {}
-    }
-    let body = json!({
+    // Of a disk that is there this changes the tags alone: it is ours from now on.
+    let what = "making the disk";
+    let made = cx.retry(what, || arm.put(&id, versions::DISKS, &body)).await;
+    let made = made.map_err(|error| error.context("cannot make the disk to upload to"))?;
+    arm.finish(cx, what, made).await?;
+    cx.emit(Event::Created { kind: "disk", id: id.clone() });
+    Ok(Disk { id, undo, is_new })
+}
+
+fn body(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<Value> {
+    let decided = azure.decided()?;
+    Ok(json!({
         "location": decided.location,
         "sku": {"name": "Standard_LRS"},
         "tags": tags::of_intermediate(azure, cx.run(), decided, azure.config.keep_disk.unwrap_or_default()),
@@ -70,19 +83,30 @@ pub async fn create(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<Di
                 "acceleratedNetwork": azure.config.accelerated_networking.unwrap_or(true),
             },
         },
-    });
-    let what = "making the disk";
-    let made = cx.retry(what, || arm.put(&id, versions::DISKS, &body)).await;
-    let made = made.map_err(|error| error.context("cannot make the disk to upload to"))?;
-    arm.finish(cx, what, made).await?;
-    cx.emit(Event::Created { kind: "disk", id: id.clone() });
-    Ok(Disk { id, is_new: true })
+    }))
 }
 
-/// Whether a disk of this size still waits for its content (compute specification, "DiskRP.json", `DiskState`).
-fn is_open(disk: &Value, upload_size: u64) -> bool {
-    let waits = matches!(disk["diskState"].as_str(), Some("ReadyToUpload" | "ActiveUpload"));
-    waits && disk["creationData"]["uploadSizeBytes"] == upload_size
+/// Whether a disk still waits for its content (compute specification, "DiskRP.json", `DiskState`), and is as it would be
+/// made.
+fn can_be_taken_over(disk: &Value, body: &Value) -> bool {
+    let (found, wanted) = (&disk["properties"], &body["properties"]);
+    let waits = matches!(found["diskState"].as_str(), Some("ReadyToUpload" | "ActiveUpload"));
+    let same = |field: &str| wanted.pointer(field) == found.pointer(field);
+    let is_there = disk["location"].as_str().map(plain) == body["location"].as_str().map(plain);
+    waits
+        && is_there
+        && ["/creationData/uploadSizeBytes", "/hyperVGeneration", "/supportedCapabilities"].into_iter().all(same)
+}
+
+/// That nobody has taken the disk over.
+pub async fn check_owner(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<()> {
+    let there = cx.retry("reading the disk", || azure.arm.find(disk, versions::DISKS)).await?;
+    if there.as_ref().and_then(tags::attempt_of) == Some(&azure.attempt) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Conflict, "another run of the same image has taken the disk over")
+        .about(disk)
+        .with_hint("publish again when that run has ended: what it has made is found"))
 }
 
 /// An address that a disk can be written to, for a while.
@@ -106,7 +130,7 @@ pub struct Access {
 impl Access {
     /// The access to a disk. The undo that closes it again is journalled before it is first opened.
     pub async fn new(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(UndoId, Self)> {
-        let undo = cx.always(Undo::EndAccess { disk: disk.to_owned() }).await?;
+        let undo = cx.always(Undo::EndAccess { disk: disk.to_owned(), attempt: azure.attempt.clone() }).await?;
         let lasts = azure.config.access_minutes.map_or(ACCESS, |minutes| Duration::from_secs(u64::from(minutes) * 60));
         Ok((undo, Self { arm: azure.arm.clone(), cx: cx.clone(), disk: disk.to_owned(), lasts }))
     }

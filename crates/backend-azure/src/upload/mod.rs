@@ -19,6 +19,8 @@ use pages::Pages;
 pub struct Uploaded {
     /// The disk's id.
     pub disk: String,
+    /// The undo that deletes it.
+    pub undo: UndoId,
     /// The undo that ends its access.
     pub access: UndoId,
 }
@@ -28,11 +30,11 @@ pub async fn upload(azure: &Azure, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<
     let layout: Arc<dyn Layout> = Arc::new(FixedVhd::new(image.clone(), decided.shape.disk_size)?);
     disk::ensure_group(azure, cx).await?;
     let disk = disk::create(azure, cx, layout.length()).await?;
-    let (undo, access) = Access::new(azure, cx, &disk.id).await?;
+    let (closing, access) = Access::new(azure, cx, &disk.id).await?;
     let pages = Pages::open(access, azure.transport.clone()).await?;
     if !disk.is_new {
         pages.clear(cx).await?;
     }
     transfer::run(cx, layout, Arc::new(pages)).await.map_err(|error| error.context("the upload failed"))?;
-    Ok(Uploaded { disk: disk.id, access: undo })
+    Ok(Uploaded { disk: disk.id, undo: disk.undo, access: closing })
 }

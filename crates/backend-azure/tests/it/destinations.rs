@@ -1,7 +1,10 @@
 //! What an image becomes, and what it goes through on the way.
 
+use std::time::Duration;
+
 use backend_azure::{Destination, Source};
 use publisher::{Kind, Mode, Status};
+use sandbox::Pace;
 
 use crate::stage::Stage;
 
@@ -110,13 +113,106 @@ async fn arm64_goes_from_the_disk_and_never_through_a_managed_image() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_version_from_the_disk_that_reaches_no_region_goes_with_it() {
+async fn a_disk_that_a_version_is_made_from_stays_until_the_version_is_everywhere() {
     let mut stage = Stage::new().await;
     (stage.config.architecture, stage.config.generation) = (Some("Arm64".into()), Some("V2".into()));
     stage.fault(r#"{"operation": "Replicate", "times": 2, "kind": "server_error"}"#);
-    assert_eq!(stage.publish().await.status, Status::Failed);
-    assert_eq!((stage.count("image_versions"), stage.count("disks")), (0, 0));
-    assert_eq!(stage.publish().await.status, Status::Published, "and the way is free for the next run");
+    let failed = stage.publish().await;
+    assert_eq!(failed.status, Status::Failed, "no region has it");
+    assert_eq!((stage.count("image_versions"), stage.count("disks"), stage.count("open_sas")), (1, 1, 0));
+    assert_eq!(stage.audit()["azure"]["disks"][0]["id"], failed.resources["intermediate_disk"], "and it is named");
+    let again = stage.publish().await;
+    assert_eq!(again.status, Status::Published, "{:?}", again.error);
+    assert_eq!(again.resources.keys().copied().collect::<Vec<_>>(), ["image_version"]);
+    assert_eq!((stage.count("image_versions"), stage.count("disks"), stage.requests("PutDisk")), (1, 0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_to_be_kept_stays_whatever_becomes_of_the_version() {
+    for fault in [
+        r#"{"operation": "ShareGallery", "kind": "deny"}"#,
+        r#"{"operation": "Replicate", "region": "westus", "kind": "server_error"}"#,
+    ] {
+        let mut stage = Stage::new().await;
+        (stage.config.architecture, stage.config.generation) = (Some("Arm64".into()), Some("V2".into()));
+        stage.config.keep_disk = Some(true);
+        let partner = publisher::Names::parse("00000000-0000-4000-8000-00000000beef");
+        stage.config.sharing = Some(backend_azure::Sharing { subscriptions: partner, ..Default::default() });
+        stage.fault(fault);
+        let report = stage.publish().await;
+        assert_eq!((stage.count("image_versions"), stage.count("disks")), (1, 1), "{:?}", report.error);
+        let report = stage.publish().await;
+        assert_eq!(report.resources["disk"], stage.audit()["azure"]["disks"][0]["id"].as_str().unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_intermediate_stays_while_regions_that_others_asked_for_are_copied_from_it() {
+    let mut stage = Stage::paced(Pace { replication: Duration::from_secs(3600), ..Pace::instant() }).await;
+    stage.config.regions = Some(publisher::Names::parse("westus2,westus,eastus"));
+    assert_eq!(stage.run(Mode::Submit).await.status, Status::Pending);
+    stage.sandbox.advance(Duration::from_secs(3600));
+    // The first region has it, and is all that this run is about.
+    stage.config.regions = Some(publisher::Names::parse("westus2"));
+    let first = stage.publish().await;
+    assert_eq!((first.status, stage.count("images")), (Status::Unchanged, 1));
+    assert!(first.resources.contains_key("intermediate_image"), "{:?}", first.resources);
+    stage.sandbox.advance(Duration::from_secs(3600));
+    let last = stage.publish().await;
+    assert_eq!((last.status, stage.count("images")), (Status::Unchanged, 0));
+    assert!(!last.resources.contains_key("intermediate_image"), "{:?}", last.resources);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_its_way_to_a_version_is_no_managed_image_that_anyone_wanted() {
+    let mut stage = Stage::paced(Pace { replication: Duration::from_secs(3600), ..Pace::instant() }).await;
+    assert_eq!(stage.run(Mode::Submit).await.status, Status::Pending);
+    stage.config.destination = Some(Destination::ManagedImage);
+    stage.config.regions = Some(publisher::Names::parse("westus2"));
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    assert_eq!(stage.count("images"), 2, "one that stays, and one that does not");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_managed_image_that_is_still_being_made_is_waited_for() {
+    // Every operation takes an hour of the sandbox's clock.
+    let hour = Duration::from_secs(3600);
+    let mut stage = Stage::paced(Pace { arm: hour, ..Pace::instant() }).await;
+    stage.config.destination = Some(Destination::ManagedImage);
+    stage.config.regions = Some(publisher::Names::parse("westus2"));
+    // Killed as soon as Azure has accepted the image.
+    let mut looks = 0;
+    let accepted = async {
+        while stage.count("images") == 0 {
+            if stage.requests("PollOperation") > looks {
+                looks = stage.requests("PollOperation");
+                stage.sandbox.advance(hour);
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! { biased; () = accepted => {}, report = stage.publish() => panic!("{:?}", report.error) }
+    assert_eq!(stage.audit()["azure"]["images"][0]["state"], "Creating");
+    assert_eq!(stage.status().await.status, Status::Pending);
+
+    let reads = stage.requests("Read");
+    let mut waited = false;
+    let made = async {
+        // The list, and two looks at the image.
+        while stage.requests("Read") < reads + 3 {
+            tokio::task::yield_now().await;
+        }
+        waited = true;
+        loop {
+            stage.sandbox.advance(hour);
+            tokio::task::yield_now().await;
+        }
+    };
+    let report = tokio::select! { report = stage.publish() => report, () = made => panic!("it has no end") };
+    assert_eq!(report.status, Status::Unchanged, "{:?}", report.error);
+    assert!(waited, "it was not made yet");
+    assert_eq!((stage.count("images"), stage.requests("PutImage"), stage.count("disks")), (1, 1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -77,12 +77,17 @@ async fn settings_that_azure_would_refuse_are_named_before_anything_is_asked() {
         assert_eq!(stage.audit()["traffic"], serde_json::json!({}));
     }
     let mut stage = Stage::new().await;
-    stage.config.per_region.insert("eastus".into(), RegionConfig::default());
+    stage.config.per_region.insert("atlantis".into(), RegionConfig::default());
     let (kind, said) = refused(&stage).await;
-    assert_eq!(
-        (kind, said.as_str()),
-        (Kind::Config, "azure.per_region.eastus is configured, and the image goes to westus2, westus")
-    );
+    assert_eq!((kind, said.as_str()), (Kind::Config, "azure.per_region.atlantis is no region's"));
+    // A region that this run is not about, as when --regions names others than the file, is only said.
+    stage.config.per_region = [("East US".to_owned(), RegionConfig::default())].into();
+    let (report, warnings) = stage.warned().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    assert_eq!(warnings, ["azure.per_region.East US is configured, and the image does not go there"]);
+    stage.config.per_region.insert("eastus".into(), RegionConfig::default());
+    let error = stage.backend().unwrap_err();
+    assert_eq!(error.to_string(), "azure.per_region has East US and eastus, which are the same region");
     let stage = Stage::new().await;
     let large = stage.dir.path().join("large.raw");
     std::fs::File::create(&large).unwrap().set_len(3 << 30).unwrap();

@@ -118,15 +118,75 @@ async fn a_run_that_does_not_wait_ends_when_the_version_is_accepted_and_status_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_does_not_wait_keeps_the_disk_that_a_version_is_made_from() {
+async fn a_run_that_does_not_wait_leaves_the_disk_that_a_version_is_made_from() {
     let mut stage = Stage::paced(Pace { replication: Duration::from_secs(3600), ..Pace::instant() }).await;
     (stage.config.architecture, stage.config.generation) = (Some("Arm64".into()), Some("V2".into()));
-    let error = stage.run(Mode::Submit).await.error.unwrap();
-    assert!(error.message.contains("would delete the disk"), "{}", error.message);
-    assert_eq!(stage.audit()["traffic"], json!({}), "nobody is asked");
-    stage.config.keep_disk = Some(true);
     assert_eq!(stage.run(Mode::Submit).await.status, Status::Pending);
     assert_eq!((stage.count("disks"), stage.count("image_versions")), (1, 1));
+    // The first region has it; the second is on its way, and the disk stays for its sake.
+    stage.sandbox.advance(Duration::from_secs(3600));
+    assert_eq!(stage.run(Mode::Submit).await.status, Status::Pending);
+    assert_eq!(stage.count("disks"), 1);
+    stage.sandbox.advance(Duration::from_secs(3600));
+    assert_eq!(stage.run(Mode::Submit).await.status, Status::Unchanged);
+    assert_eq!(stage.count("disks"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_is_added_waits_for_those_that_are_on_their_way() {
+    let mut stage = Stage::paced(Pace { replication: Duration::from_secs(3600), ..Pace::instant() }).await;
+    stage.config.regions = Some(publisher::Names::parse("westus2"));
+    assert_eq!(stage.run(Mode::Submit).await.status, Status::Pending);
+    stage.config.regions = Some(publisher::Names::parse("westus2,eastus"));
+    let versions = stage.requests("PutImageVersion");
+    let later = stage.run(Mode::Submit).await;
+    assert_eq!((later.status, stage.requests("PutImageVersion")), (Status::Pending, versions), "one at a time");
+    stage.sandbox.advance(Duration::from_secs(3600));
+    assert_eq!(stage.run(Mode::Submit).await.status, Status::Pending);
+    assert_eq!(stage.requests("PutImageVersion"), versions + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_is_refused_is_not_the_end_of_the_operation() {
+    // The identity may not look at operations from here on: the version itself says how far it is.
+    let stage = Stage::paced(Pace { replication: Duration::from_secs(3600), ..Pace::instant() }).await;
+    let (report, _) = stage
+        .watched(async || {
+            while stage.count("image_versions") == 0 {
+                tokio::task::yield_now().await;
+            }
+            stage.fault(r#"{"operation": "PollOperation", "times": 1000, "kind": "deny"}"#);
+            let looks = stage.requests("PollOperation");
+            while stage.requests("PollOperation") < looks + 2 {
+                tokio::task::yield_now().await;
+            }
+            stage.sandbox.advance(Duration::from_secs(7200));
+            while stage.requests("Read") < 1 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    assert!(report.regions.iter().all(|region| region.status == "available"), "{:?}", report.regions);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_otherwise_than_configured_is_said_and_not_changed() {
+    let mut stage = Stage::new().await;
+    stage.publish().await;
+    stage.config.replicas = Some(3);
+    stage.config.end_of_life = Some("2099-01-31".into());
+    let before = stage.audit()["mutations"].clone();
+    let (report, warnings) = stage.warned().await;
+    assert_eq!(report.status, Status::Unchanged, "{:?}", report.error);
+    assert_eq!(
+        warnings,
+        [
+            "endOfLifeDate is null, the configuration says \"2099-01-31T00:00:00Z\"; a version that is there is not changed",
+            "regionalReplicaCount in westus2 is 1, the configuration says 3; a version that is there is not changed",
+            "regionalReplicaCount in westus is 1, the configuration says 3; a version that is there is not changed",
+        ]
+    );
+    assert_eq!(stage.audit()["mutations"], before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,6 +199,10 @@ async fn status_says_what_failed_and_what_is_not_there() {
     let report = stage.status().await;
     assert_eq!(report.status, Status::Partial);
     assert!(report.regions[1].error.as_ref().unwrap().message.contains("Not enough capacity"));
+    stage.config.regions = Some(publisher::Names::parse("westus2,eastus"));
+    let elsewhere = stage.status().await;
+    let missing = elsewhere.regions.iter().find(|region| region.region == "eastus").unwrap();
+    assert_eq!(missing.error.as_ref().unwrap().message, "the version is not in eastus");
     stage.spec.version = Some("7.0.0".into());
     assert_eq!(stage.status().await.error.unwrap().message, "there is no version 7.0.0 of ecs-node");
 }

@@ -89,6 +89,15 @@ impl Stage {
         (report, seen)
     }
 
+    /// Runs, and gives what it warned of.
+    pub async fn warned(&self) -> (TargetReport, Vec<String>) {
+        let reporter = Arc::new(Warnings::default());
+        let runtime = Runtime::new(reporter.clone(), Some(self.dir.path().join("state")));
+        let report = Pipeline::new(self.backend().unwrap()).publish(&runtime, &self.image, Mode::Publish).await;
+        let seen = reporter.0.lock().unwrap().clone();
+        (report, seen)
+    }
+
     pub async fn status(&self) -> TargetReport {
         Pipeline::new(self.backend().unwrap()).status(&self.runtime()).await
     }
@@ -135,6 +144,18 @@ impl Reporter for Percentages {
     fn report(&self, _: CloudName, event: Event) {
         if let Event::Region { region: Region(name), percent } = event {
             self.0.lock().unwrap().push((name, percent));
+        }
+    }
+}
+
+/// Keeps what was warned of.
+#[derive(Debug, Default)]
+pub struct Warnings(Mutex<Vec<String>>);
+
+impl Reporter for Warnings {
+    fn report(&self, _: CloudName, event: Event) {
+        if let Event::Warning { message } = event {
+            self.0.lock().unwrap().push(message);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use publisher::{Kind, Status};
+use publisher::{Kind, Mode, Pipeline, Runtime, Silent, Status, Target};
 use serde_json::json;
 use vhd::{DynamicVhd, FixedVhd, Image, Layout};
 
@@ -129,15 +129,42 @@ async fn a_disk_that_is_there_already_is_cleared_of_what_was_written_to_it() {
     for offset in [5 << 20, 11 << 20, (24 << 20) - 4096] {
         assert_eq!(client.write(&sas, offset, vec![0xee; 4096]).await, 201);
     }
-    let made = stage.requests("PutDisk");
+    let deleted = stage.requests("DeleteDisk");
 
     let report = stage.publish().await;
     assert_eq!(report.status, Status::Published, "{:?}", report.error);
-    assert_eq!(stage.requests("PutDisk"), made, "the same disk");
+    assert_eq!(stage.requests("DeleteDisk"), deleted + 1, "the same disk, and deleted in the end");
     assert_eq!((stage.requests("GetPageRanges"), stage.requests("ClearPage")), (1, 3));
     let arrived = stage.content_of("image_versions");
     assert_eq!(arrived.content().unwrap(), stage.image.content().unwrap(), "and nothing of what was on it");
     assert_eq!((stage.count("disks"), stage.count("open_sas")), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_disk_is_taken_over_registers_nothing_and_leaves_the_other_its_disk() {
+    let usual = Stage::new().await;
+    usual.publish().await;
+    // Two machines, each with a journal of its own, publish the same image at the same time. All pages of the first are
+    // held until the second has taken its disk over, cleared it, and sent a page.
+    let stage = Stage::new().await;
+    let all_and_one = usual.requests("PutPage") + 1;
+    stage.fault(&format!(r#"{{"operation": "PutPage", "times": {all_and_one}, "kind": "gather"}}"#));
+    let (here, elsewhere) = (stage.runtime(), stage.dir.path().join("elsewhere"));
+    let elsewhere = Runtime::new(Arc::new(Silent), Some(elsewhere));
+    let first = Pipeline::new(stage.backend().unwrap());
+    let second = async {
+        while stage.requests("PutPage") < usual.requests("PutPage") {
+            tokio::task::yield_now().await;
+        }
+        Pipeline::new(stage.backend().unwrap()).publish(&elsewhere, &stage.image, Mode::Publish).await
+    };
+    let (first, second) = tokio::join!(first.publish(&here, &stage.image, Mode::Publish), second);
+    let error = first.error.unwrap();
+    assert_eq!(error.kind, Kind::Conflict);
+    assert!(error.message.starts_with("another run of the same image has taken the disk over"), "{}", error.message);
+    assert_eq!(second.status, Status::Published, "{:?}", second.error);
+    assert_eq!(stage.content_of("image_versions").content().unwrap(), stage.image.content().unwrap());
+    assert_eq!((stage.count("image_versions"), stage.count("disks"), stage.count("open_sas")), (1, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

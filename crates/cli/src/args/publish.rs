@@ -15,10 +15,6 @@ pub struct Publish {
     #[command(flatten)]
     pub selection: Selection,
 
-    /// What the image becomes on Azure
-    #[arg(long, help_heading = "Azure")]
-    pub destination: Option<Destination>,
-
     /// What Azure's version is made from
     #[arg(long, help_heading = "Azure")]
     pub source: Option<Source>,
@@ -43,7 +39,7 @@ pub struct Publish {
     #[arg(long, conflicts_with = "no_wait")]
     pub plan: bool,
 
-    /// End when the cloud has accepted what is left to do; `publish status` says how far it is
+    /// End when the cloud has accepted what is left to do; `publish status azure --name NAME` says how far it is
     #[arg(long)]
     pub no_wait: bool,
 
@@ -91,6 +87,10 @@ pub struct Selection {
     /// Azure's Compute Gallery
     #[arg(long, value_name = "NAME", help_heading = "Azure")]
     pub gallery: Option<String>,
+
+    /// What the image becomes on Azure
+    #[arg(long, help_heading = "Azure")]
+    pub destination: Option<Destination>,
 }
 
 #[derive(Debug, clap::Args)]

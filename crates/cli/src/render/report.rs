@@ -85,7 +85,9 @@ fn summary(target: &TargetReport) -> String {
         Status::Planned => "planned; nothing was changed",
         Status::Published => "published",
         Status::Unchanged => "unchanged: it was all there",
-        Status::Pending => "accepted, and not everywhere yet; `publish status` says how far it is",
+        Status::Pending => {
+            "accepted, and not everywhere yet: `publish status` says how far it is, and publishing again ends it"
+        }
         Status::Partial => "published in part",
         Status::Failed => "failed",
         Status::Interrupted => "interrupted",

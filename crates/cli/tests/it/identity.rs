@@ -87,6 +87,6 @@ fn each_source_explains_why_it_gives_no_token() {
         assert!(!text.contains("wrong"), "{text}");
         said += &format!("{source}\n{text}\n");
     }
-    insta::assert_snapshot!(said.replace(&stage.variable("PUBLISH_SANDBOX_URL")[..], "URL"));
+    insta::assert_snapshot!(said.replace(stage.variable("PUBLISH_SANDBOX_URL"), "URL"));
     assert_eq!(stage.mutations(), 0);
 }

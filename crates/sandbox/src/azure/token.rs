@@ -82,8 +82,8 @@ fn check_assertion(assertion: &str, call: &Call) -> Result<(), &'static str> {
         return Ok(());
     }
     let signature = parts.next().and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok()).unwrap_or_default();
-    if header["alg"] != "RS256" || signature.len() < 256 {
-        return Err("it is not signed with RS256.");
+    if header["alg"] != "PS256" || signature.len() < 256 {
+        return Err("it is not signed with PS256.");
     }
     if claims["aud"] != format!("{}{}", call.origin, call.path).as_str() {
         return Err("its audience is not this endpoint.");
