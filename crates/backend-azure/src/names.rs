@@ -37,7 +37,7 @@ impl Names {
         self.compute("images", &format!("{definition}-{version}"))
     }
 
-    /// The managed image that is needed on the way alone. One a run.
+    /// The managed image that is needed on the way alone. One a run, with a name that is no version's.
     pub fn intermediate_image(&self, run: &str) -> String {
         let room = 80 - "publish--".len() - run.len();
         let image: String = self.image.chars().take(room).collect();

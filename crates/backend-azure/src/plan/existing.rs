@@ -126,10 +126,8 @@ pub async fn all(azure: &Azure, cx: &Cx<Undo>) -> Result<Vec<(Version, Value)>> 
     };
     let list = cx.retry(what, || azure.arm.list(&id, api)).await?;
     let version = |name: &str| if gallery { Version::parse(name) } else { azure.names.version_of_managed_image(name) };
-    // What is only on the way to a version is no image that anyone wanted.
-    let list = list.into_iter().filter(|entry| gallery || !tags::is_intermediate(entry));
     let read = |entry: Value| Some((version(entry["name"].as_str().unwrap_or_default())?, entry));
-    Ok(list.filter_map(read).collect())
+    Ok(list.into_iter().filter_map(read).collect())
 }
 
 /// The version to make, or the one that holds this content already.

@@ -53,6 +53,21 @@ impl Client {
         self.send(reqwest::Method::PUT, path, body).await
     }
 
+    /// Makes a disk that holds nothing, as small as can be, and ends its upload; its id.
+    pub async fn empty_disk(&self, name: &str, generation: &str) -> String {
+        let path = format!("/providers/Microsoft.Compute/disks/{name}");
+        let disk = json!({"location": "westus2", "properties": {
+            "hyperVGeneration": generation,
+            "creationData": {"createOption": "Upload", "uploadSizeBytes": (20 << 20) + 512},
+        }});
+        self.put(&path, &disk).await;
+        let footer = vhd::footer::Footer::new(vhd::footer::DiskType::Fixed, 20 << 20, Default::default()).to_bytes();
+        let sas = self.open(name).await;
+        assert_eq!(self.write(&sas, 20 << 20, footer.to_vec()).await, 201);
+        self.send(reqwest::Method::POST, &format!("{path}/endGetAccess"), &Value::Null).await;
+        format!("{}{path}", self.group)
+    }
+
     /// Opens a disk for writing; its address.
     pub async fn open(&self, disk: &str) -> String {
         let body = json!({"access": "Write", "durationInSeconds": 3600});

@@ -5,8 +5,9 @@ use std::time::Duration;
 use backend_azure::{Destination, Source};
 use publisher::{Kind, Mode, Status};
 use sandbox::Pace;
+use serde_json::json;
 
-use crate::stage::Stage;
+use crate::{client::Client, stage::Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_managed_image_alone_is_made_once_and_found_again() {
@@ -196,14 +197,14 @@ async fn a_managed_image_that_is_still_being_made_is_waited_for() {
     assert_eq!(stage.audit()["azure"]["images"][0]["state"], "Creating");
     assert_eq!(stage.status().await.status, Status::Pending);
 
-    let reads = stage.requests("Read");
+    let (reads, closed) = (stage.requests("Read"), stage.requests("EndGetAccess"));
     let mut waited = false;
     let made = async {
-        // The list, and two looks at the image.
-        while stage.requests("Read") < reads + 3 {
+        // The list, and looks at the image, before anything is done about the disk that it is made from.
+        while stage.requests("Read") < reads + 4 && stage.requests("EndGetAccess") == closed {
             tokio::task::yield_now().await;
         }
-        waited = true;
+        waited = stage.requests("EndGetAccess") == closed;
         loop {
             stage.sandbox.advance(hour);
             tokio::task::yield_now().await;
@@ -223,7 +224,7 @@ async fn the_disk_is_a_source_for_standard_alone() {
     assert_eq!(report.status, Status::Published, "{:?}", report.error);
     assert_eq!(stage.requests("PutImage"), 0);
     let features = stage.audit()["azure"]["image_definitions"][0]["properties"]["features"].clone();
-    assert_eq!(features[0], serde_json::json!({"name": "SecurityType", "value": "Standard"}));
+    assert_eq!(features[0], json!({"name": "SecurityType", "value": "Standard"}));
     stage.config.security_type = Some("TrustedLaunchSupported".into());
     let before = stage.audit()["traffic"].clone();
     let error = stage.publish().await.error.unwrap();
@@ -248,20 +249,10 @@ async fn azure_refuses_a_disk_for_trusted_launch_and_nothing_stays() {
         "{}",
         error.message
     );
-    let client = crate::client::Client::new(&stage).await;
-    let disk = serde_json::json!({"location": "westus2", "properties": {
-        "hyperVGeneration": "V2", "creationData": {"createOption": "Upload", "uploadSizeBytes": (20 << 20) + 512},
-    }});
-    client.put("/providers/Microsoft.Compute/disks/other", &disk).await;
-    let footer = vhd::footer::Footer::new(vhd::footer::DiskType::Fixed, 20 << 20, Default::default()).to_bytes();
-    let sas = client.open("other").await;
-    assert_eq!(client.write(&sas, 20 << 20, footer.to_vec()).await, 201);
-    client
-        .send(reqwest::Method::POST, "/providers/Microsoft.Compute/disks/other/endGetAccess", &serde_json::Value::Null)
-        .await;
-    let version = serde_json::json!({"location": "westus2", "properties": {"storageProfile": {"osDiskImage": {
-        "source": {"id": format!("{}/providers/Microsoft.Compute/disks/other", client.group)},
-    }}}});
+    let client = Client::new(&stage).await;
+    let disk = client.empty_disk("other", "V2").await;
+    let version =
+        json!({"location": "westus2", "properties": {"storageProfile": {"osDiskImage": {"source": {"id": disk}}}}});
     let path = "/providers/Microsoft.Compute/galleries/publish/images/ecs-node/versions/9.0.0";
     let (status, answer) = client.put(path, &version).await;
     assert_eq!(status, 400);

@@ -1,8 +1,8 @@
-use publisher::Status;
-use serde_json::Value;
+use publisher::{Kind, Status};
+use serde_json::{Value, json};
 use vhd::Image;
 
-use crate::stage::Stage;
+use crate::{client::Client, stage::Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_becomes_a_version_in_all_regions_and_its_intermediates_go() {
@@ -47,6 +47,53 @@ async fn other_content_gets_the_next_version() {
     let report = stage.publish().await;
     assert_eq!(report.status, Status::Published, "{:?}", report.error);
     assert!(report.resources["image_version"].ends_with("/versions/1.0.1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_content_in_a_larger_disk_is_another_version() {
+    let mut stage = Stage::new().await;
+    assert_eq!(stage.publish().await.status, Status::Published);
+    stage.config.disk_size_gib = Some(2);
+    let larger = stage.publish().await;
+    assert_eq!(larger.status, Status::Published, "{:?}", larger.error);
+    assert!(larger.resources["image_version"].ends_with("/versions/1.0.1"), "{:?}", larger.resources);
+    stage.spec.version = Some("1.0.0".into());
+    let error = stage.publish().await.error.unwrap();
+    assert_eq!(error.message, "version 1.0.0 of ecs-node is there and holds another image");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_another_makes_during_the_upload_is_left_alone() {
+    let mut stage = Stage::new().await;
+    (stage.config.disk_controllers, stage.config.accelerated_networking) = (Some("SCSI".into()), Some(false));
+    let client = Client::new(&stage).await;
+    let disk = client.empty_disk("other", "V1").await;
+    // No page is answered before the other version is there.
+    stage.fault(r#"{"operation": "PutPage", "times": 1000, "kind": "gather"}"#);
+    let other = async {
+        while stage.requests("PutPage") < 2 {
+            tokio::task::yield_now().await;
+        }
+        let gallery = "/providers/Microsoft.Compute/galleries/publish";
+        client.put(gallery, &json!({"location": "westus2"})).await;
+        let identifier = json!({"publisher": "p", "offer": "o", "sku": "s"});
+        let definition = json!({"location": "westus2", "properties": {
+            "osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V1", "identifier": identifier,
+        }});
+        client.put(&format!("{gallery}/images/ecs-node"), &definition).await;
+        let source = json!({"osDiskImage": {"source": {"id": disk}}});
+        let version = json!({"location": "westus2", "properties": {"storageProfile": source}});
+        let (status, answer) = client.put(&format!("{gallery}/images/ecs-node/versions/1.0.0"), &version).await;
+        assert_eq!(status, 201, "{answer}");
+        stage.sandbox.clear_faults();
+    };
+    let (report, ()) = tokio::join!(stage.publish(), other);
+    let error = report.error.unwrap();
+    assert_eq!(error.kind, Kind::Conflict);
+    assert!(error.message.starts_with("another run has made this version in the meantime"), "{}", error.message);
+    assert_eq!((stage.count("image_versions"), stage.count("images"), stage.count("disks")), (1, 0, 1));
+    let next = stage.publish().await;
+    assert!(next.resources["image_version"].ends_with("/versions/1.0.1"), "{:?} {:?}", next.resources, next.error);
 }
 
 #[tokio::test(flavor = "multi_thread")]

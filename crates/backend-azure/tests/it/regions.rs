@@ -166,7 +166,7 @@ async fn a_look_that_is_refused_is_not_the_end_of_the_operation() {
             }
         })
         .await;
-    assert!(report.regions.iter().all(|region| region.status == "available"), "{:?}", report.regions);
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
 }
 
 #[tokio::test(flavor = "multi_thread")]
