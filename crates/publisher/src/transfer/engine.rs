@@ -152,6 +152,8 @@ mod tests {
         failures: Mutex<Vec<Kind>>,
         at_once: AtomicUsize,
         most_at_once: AtomicUsize,
+        /// How many were on their way as each began.
+        at_each: Mutex<Vec<usize>>,
     }
 
     impl Keep {
@@ -162,6 +164,7 @@ mod tests {
                 failures: Mutex::new(failures.to_vec()),
                 at_once: AtomicUsize::new(0),
                 most_at_once: AtomicUsize::new(0),
+                at_each: Mutex::default(),
             })
         }
 
@@ -194,7 +197,9 @@ mod tests {
         async fn put(&self, chunk: &Chunk, seal: &usize) -> Result<()> {
             let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_at_once.fetch_max(now, Ordering::SeqCst);
-            tokio::task::yield_now().await;
+            self.at_each.lock().unwrap().push(now);
+            // On the paused clock, which moves only when nothing else can: whatever may be on its way is.
+            tokio::time::sleep(Duration::from_millis(10)).await;
             self.at_once.fetch_sub(1, Ordering::SeqCst);
             assert_eq!(*seal, chunk.bytes.len());
             if let Some(kind) = self.failures.lock().unwrap().pop() {
@@ -276,6 +281,22 @@ mod tests {
             let sink = Keep::new(cut, &[Kind::Denied]);
             assert_eq!(run(&cx(), layout(), sink).await.unwrap_err().kind(), Kind::Denied);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_halves_what_is_on_its_way_and_health_brings_it_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dense.raw");
+        std::fs::write(&path, vec![7; 64 << 19]).unwrap();
+        let image = Arc::new(Image::open(path).unwrap());
+        let sink = Keep::new(CUTS[1], &[Kind::Throttled]);
+        let layout = Arc::new(Raw::new(image.clone(), image.virtual_size()).unwrap());
+        assert_eq!(run(&cx(), layout, sink.clone()).await.unwrap().retries, 1);
+        let at_each = sink.at_each.lock().unwrap().clone();
+        // The first of four was throttled; the three that were on their way with it end, and then there are two.
+        assert_eq!(at_each[..4].iter().max(), Some(&4), "{at_each:?}");
+        assert!(at_each[6..10].iter().all(|now| *now <= 2), "{at_each:?}");
+        assert!(at_each[40..].iter().any(|now| *now > 4), "{at_each:?}");
     }
 
     #[tokio::test(start_paused = true)]
