@@ -40,6 +40,7 @@ impl Aws {
     /// [`Kind::Config`] for a setting that is missing or that AWS would refuse.
     pub async fn new(config: Config, spec: ImageSpec, variables: &Variables) -> Result<Self> {
         config.route()?;
+        config.check()?;
         let clients = Clients::load(&config, spec.ca_file.as_deref(), variables).await?;
         Ok(Self { config, spec, clients, decided: OnceLock::new(), nonce: fastrand::u64(..) })
     }

@@ -43,7 +43,10 @@ where
                 (code, "") => format!("AWS answered {code}"),
                 (code, message) => format!("AWS answered {code}: {message}"),
             };
-            with_hint(Error::new(kind_of(&code, status), text), hint(&code, message))
+            // That there are too many public images does not pass, other than that there are too many copies.
+            let is_quota = code == "ResourceLimitExceeded" && message.contains("public");
+            let kind = if is_quota { Kind::Invalid } else { kind_of(&code, status) };
+            with_hint(Error::new(kind, text), hint(&code, message))
         }
         SdkError::ConstructionFailure(_) => Error::new(Kind::Invalid, "the request cannot be made").caused_by(error),
         _ => unanswered(error),
@@ -126,6 +129,10 @@ pub fn hint(code: &str, message: &str) -> Option<&'static str> {
         "AWS does not take the object for the format it was announced as"
     } else if says("AWS Managed CMK") {
         "encrypt with a key of your own, which can be shared"
+    } else if says("block public access") {
+        "the region does not let AMIs be public; aws ec2 disable-image-block-public-access, if they are to be"
+    } else if code == "ResourceLimitExceeded" && says("public") {
+        "the account has as many public AMIs as it may: deregister old ones, or ask for more (Service Quotas, EC2, Public AMIs)"
     } else {
         match code {
             "AuthFailure" | "InvalidClientTokenId" | "UnrecognizedClientException" => {

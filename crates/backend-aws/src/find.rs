@@ -22,6 +22,12 @@ pub async fn newest_image(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str) ->
     Ok(all.into_iter().max_by(|one, other| one.creation_date().cmp(&other.creation_date())))
 }
 
+/// An image by its id.
+pub async fn image_by_id(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<Option<Image>> {
+    let filter = Filter::builder().name("image-id").values(id).build();
+    images(aws, cx, region, filter).await.map(|images| images.into_iter().next())
+}
+
 /// The images that the run made in a region.
 pub async fn images_of_run(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<Vec<Image>> {
     images(aws, cx, region, of_run(cx.run())).await

@@ -5,7 +5,7 @@
 //! upload     multipart upload of a dynamic VHD     StartSnapshot, PutSnapshotBlock
 //! import     ImportSnapshot, poll, delete object   CompleteSnapshot, poll
 //! register   RegisterImage                         RegisterImage
-//! replicate  CopyImage to every other region, all at once, each waited for
+//! replicate  CopyImage to every other region, all at once, each waited for and compared; then deprecate, then share
 //! ```
 //!
 //! A bucket in the configuration means the S3 route, none means EBS direct, and `route` decides otherwise. Both give a
@@ -14,19 +14,21 @@
 mod aws;
 mod client;
 mod config;
+mod deprecation;
 mod error;
 mod find;
 mod import;
 mod plan;
 mod register;
 mod replicate;
+mod sharing;
 mod status;
 mod tags;
 mod undo;
 mod upload;
 
 pub use aws::{Aws, shape};
-pub use config::{Config, Route};
+pub use config::{Config, RegionConfig, Route, Sharing};
 pub use import::Imported;
 pub use register::Registered;
 pub use replicate::Replica;

@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use aws_sdk_ec2::types::Region as KnownRegion;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use publisher::{Cx, Error, Event, ImageSpec, Kind, Plan, Region, Result, TAG_DIGEST};
 use serde::{Deserialize, Serialize};
 use vhd::{Architecture, Firmware, GIB, Image, MIB, layout};
 
-use crate::{Aws, Config, Registered, Undo, config::Via, error::classify, find, tags};
+use crate::{Aws, Config, Registered, Undo, config::Via, error::classify, find, sharing, tags};
 
 /// What an image is registered as.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,12 @@ pub struct Shape {
     /// GiB of the root volume.
     pub volume_size: u32,
     pub volume_type: String,
+    pub iops: Option<u32>,
+    pub throughput: Option<u32>,
+    /// UEFI variables as RegisterImage takes them.
+    pub uefi_data: Option<String>,
+    pub encrypted: bool,
+    pub kms_key: Option<String>,
     pub root_device: String,
     pub tpm: bool,
     pub imds_v2: bool,
@@ -78,12 +85,34 @@ impl Shape {
             boot_mode: boot_mode.to_owned(),
             disk_size,
             volume_size: volume_size as u32,
-            volume_type: config.volume_type.clone().unwrap_or_else(|| "gp3".to_owned()),
+            volume_type: config.volume_type().to_owned(),
+            iops: config.iops,
+            throughput: config.throughput,
+            uefi_data: uefi_data(config, boot_mode)?,
+            encrypted: config.is_encrypted(),
+            kms_key: config.kms_key.clone(),
             root_device: config.root_device.clone().unwrap_or_else(|| "/dev/xvda".to_owned()),
             tpm,
             imds_v2: config.imds_v2.unwrap_or(true),
         })
     }
+}
+
+/// The UEFI variables in the file that is configured.
+fn uefi_data(config: &Config, boot_mode: &str) -> Result<Option<String>> {
+    let Some(path) = &config.uefi_data else { return Ok(None) };
+    let refuse = |why: &str| Error::new(Kind::Config, format!("aws.uefi_data is {}: {why}", path.display()));
+    if boot_mode == "legacy-bios" {
+        return Err(refuse("and the boot mode is legacy-bios, which has no use for it"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| refuse("it cannot be read").caused_by(error))?;
+    let data: String = text.split_whitespace().collect();
+    let is_base64 = BASE64_STANDARD.decode(&data).is_ok_and(|bytes| !bytes.is_empty());
+    // RegisterImage, "UefiData": up to 64 KB.
+    if !is_base64 || data.len() > 64 << 10 {
+        return Err(refuse("it is no base64 of at most 64 KiB").with_hint("`uefivars -i json -o aws` writes one"));
+    }
+    Ok(Some(data))
 }
 
 fn one_of<'a>(setting: &str, given: Option<&str>, allowed: &[&'a str]) -> Result<Option<&'a str>> {
@@ -125,6 +154,8 @@ pub struct Decided {
     pub regions: Vec<Region>,
     pub digest: String,
     pub tags: BTreeMap<String, String>,
+    /// What is published.
+    pub image: Arc<Image>,
 }
 
 impl Decided {
@@ -150,9 +181,10 @@ pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<P
     }
     aws.clients.check_credentials().await?;
     let regions = regions(aws, cx).await?;
+    sharing::preflight(aws, cx, &regions).await?;
     let digest = image.content()?.digest().to_string();
     let tags = tags::all(&aws.spec, &name, cx.run(), &digest);
-    let decided = Decided { shape, name, regions, digest, tags };
+    let decided = Decided { shape, name, regions, digest, tags, image: image.clone() };
     if let Via::S3(bucket) = aws.config.route()? {
         check_bucket(aws, cx, bucket, decided.home()).await?;
     }
@@ -277,5 +309,8 @@ fn steps(aws: &Aws, decided: &Decided, found: bool, image: &Image) -> Result<Vec
         decided.name, shape.architecture, shape.boot_mode, shape.volume_size, shape.volume_type
     ));
     steps.extend(copies);
+    if aws.config.sharing.as_ref().is_some_and(|sharing| !sharing.is_private()) {
+        steps.push("share the AMI, once it is in all regions that have to have it".to_owned());
+    }
     Ok(steps)
 }

@@ -67,6 +67,8 @@ async fn register_once(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<Strin
         .snapshot_id(snapshot)
         .volume_size(shape.volume_size as i32)
         .volume_type(VolumeType::from(shape.volume_type.as_str()))
+        .set_iops(shape.iops.map(|iops| iops as i32))
+        .set_throughput(shape.throughput.map(|throughput| throughput as i32))
         .delete_on_termination(true)
         .build();
     let sent = aws
@@ -81,6 +83,7 @@ async fn register_once(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<Strin
         .ena_support(true)
         .sriov_net_support("simple")
         .set_imds_support(shape.imds_v2.then_some(ImdsSupportValues::V20))
+        .set_uefi_data(shape.uefi_data.clone())
         .set_tpm_support(shape.tpm.then_some(TpmSupportValues::V20))
         .root_device_name(&shape.root_device)
         .block_device_mappings(BlockDeviceMapping::builder().device_name(&shape.root_device).ebs(disk).build())

@@ -48,5 +48,5 @@ fn outcome(region: &Region, image: Option<&Image>) -> RegionOutcome<Replica> {
                 .with_hint("publish again: only what is missing is made"),
         ),
     };
-    RegionOutcome { region: region.clone(), state }
+    RegionOutcome::new(region.clone(), state)
 }

@@ -45,7 +45,7 @@ fn outcome_of(standing: &Standing, region: &Region) -> RegionOutcome<Replica> {
     }
     let error = Error::new(Kind::NotFound, format!("the version is not in {region}"))
         .with_hint("publish again: it is brought to the regions that it does not have");
-    RegionOutcome { region: region.clone(), state: RegionState::Failed(error) }
+    RegionOutcome::new(region.clone(), RegionState::Failed(error))
 }
 
 fn outcome_of_image(image: &Value) -> RegionOutcome<Replica> {
@@ -56,5 +56,5 @@ fn outcome_of_image(image: &Value) -> RegionOutcome<Replica> {
         Some("Failed") => RegionState::Failed(Error::new(Kind::Invalid, "the managed image failed")),
         _ => RegionState::Pending { replica: Some(replica), percent: None },
     };
-    RegionOutcome { region, state }
+    RegionOutcome::new(region, state)
 }

@@ -96,6 +96,21 @@ pub struct RegionOutcome<R> {
     pub region: Region,
     /// What became of it.
     pub state: RegionState<R>,
+    /// Whether the run has failed if the region has.
+    pub required: bool,
+}
+
+impl<R> RegionOutcome<R> {
+    /// What became of a region that has to have the image.
+    pub fn new(region: Region, state: RegionState<R>) -> Self {
+        Self { region, state, required: true }
+    }
+
+    /// Whether the region failed, and had to have the image.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        self.required && matches!(self.state, RegionState::Failed(_))
+    }
 }
 
 /// What became of one region.

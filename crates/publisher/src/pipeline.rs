@@ -251,7 +251,7 @@ impl<B: Backend> Pipeline<B> {
 }
 
 fn status<R>(found: bool, replication: &Replication<R>) -> Status {
-    let failed = replication.regions.iter().any(|r| matches!(r.state, RegionState::Failed(_)));
+    let failed = replication.regions.iter().any(RegionOutcome::is_failure);
     let pending = replication.regions.iter().any(|r| matches!(r.state, RegionState::Pending { .. }));
     let available = replication.regions.iter().any(|r| matches!(r.state, RegionState::Available(_)));
     match (failed, pending) {
@@ -270,5 +270,5 @@ fn region_report<R: Artifact>(outcome: &RegionOutcome<R>) -> RegionReport {
         RegionState::Pending { replica, percent } => ("pending", replica.as_ref().and_then(id), *percent, None),
         RegionState::Failed(error) => ("failed", None, None, Some(ErrorReport::from(error))),
     };
-    RegionReport { region: outcome.region.0.clone(), id, status, percent, error }
+    RegionReport { region: outcome.region.0.clone(), id, status, percent, required: outcome.required, error }
 }

@@ -147,6 +147,8 @@ pub struct RegionReport {
     pub id: Option<String>,
     /// `available`, `pending` or `failed`.
     pub status: &'static str,
+    /// Whether the run has failed if the region has.
+    pub required: bool,
     /// How far it is, where it is pending and the cloud tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<u8>,

@@ -7,12 +7,13 @@ use std::{
 #[derive(Debug)]
 pub struct Clock {
     started: Instant,
+    began: jiff::Timestamp,
     ahead: AtomicU64,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { started: Instant::now(), ahead: AtomicU64::new(0) }
+        Self { started: Instant::now(), began: jiff::Timestamp::now(), ahead: AtomicU64::new(0) }
     }
 }
 
@@ -20,6 +21,11 @@ impl Clock {
     /// Time since the sandbox was started.
     pub fn now(&self) -> Duration {
         self.started.elapsed() + Duration::from_millis(self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// The date of a time since the sandbox was started.
+    pub fn date(&self, since_start: Duration) -> jiff::Timestamp {
+        self.began.saturating_add(since_start).unwrap_or(self.began)
     }
 
     /// Pushes time forward.

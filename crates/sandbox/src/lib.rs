@@ -28,6 +28,7 @@ mod server;
 mod tls;
 mod xml;
 
+pub use aws::Decision;
 pub use clock::{Clock, Pace};
 pub use environment::Environment;
 pub use fault::{Fault, FaultKind};

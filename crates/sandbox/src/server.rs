@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     Clock, Environment, Fault, FaultKind, Pace, audit,
-    aws::{self, Aws},
+    aws::{self, Aws, Decision},
     azure::{self, Azure},
     content::Content,
     fault::Faults,
@@ -218,6 +218,11 @@ impl Sandbox {
     /// Ends all faults.
     pub fn clear_faults(&self) {
         self.world.faults.clear();
+    }
+
+    /// Has the account of AWS decide something for a region.
+    pub fn decide(&self, region: &str, decision: Decision) {
+        aws::decide(&self.world, region, decision);
     }
 
     /// Pushes the clock of long operations forward.

@@ -2,6 +2,7 @@
 
 mod complete;
 mod task;
+mod verify;
 
 use publisher::{Cx, Event, Result, UndoId};
 use serde::{Deserialize, Serialize};
@@ -21,12 +22,14 @@ pub async fn import(aws: &Aws, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result<Imp
     match uploaded {
         Uploaded::Snapshot { snapshot, blocks, checksum, undo } => {
             complete::complete(aws, cx, snapshot, *blocks, checksum).await?;
+            verify::verify(aws, cx, snapshot).await?;
             Ok(Imported { snapshot: snapshot.clone(), undo: *undo })
         }
         Uploaded::Object { bucket, key, undo } => {
             let region = aws.home()?.to_owned();
             let cancel = cx.on_failure(Undo::CancelImports { region: region.clone() }).await?;
             let snapshot = task::import(aws, cx, bucket, key).await?;
+            verify::verify(aws, cx, &snapshot).await?;
             cx.emit(Event::Created { kind: "snapshot", id: snapshot.clone() });
             let deleted =
                 cx.retry("deleting the object", || crate::undo::delete_object(aws, &region, bucket, key)).await;

@@ -63,6 +63,8 @@ async fn begin(aws: &Aws, cx: &Cx<Undo>, bucket: &str, key: &str) -> Result<Stri
             .disk_container(container.clone())
             .client_token(&token)
             .set_role_name(aws.config.role.clone())
+            .set_encrypted(decided.shape.encrypted.then_some(true))
+            .set_kms_key_id(decided.shape.kms_key.clone())
             .tag_specifications(tags::specification(ResourceType::ImportSnapshotTask, &decided.tags));
         async { request.send().await.map_err(classify) }
     };

@@ -24,7 +24,6 @@ const TIMEOUT_MINUTES: i32 = 60;
 pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uploaded> {
     let (decided, region) = (aws.decided()?, aws.home()?);
     let undo = cx.on_failure(Undo::DeleteSnapshots { region: region.to_owned() }).await?;
-    let layout = Raw::new(image.clone(), decided.shape.disk_size)?;
     let ebs = aws.clients.ebs(region);
     let tags: Vec<_> = decided.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
     discard_earlier(aws, cx, region).await?;
@@ -35,6 +34,8 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uplo
             .volume_size(decided.shape.disk_size.div_ceil(GIB) as i64)
             .description(aws.spec.description.clone().unwrap_or_else(|| decided.name.clone()))
             .set_tags(Some(tags.clone()))
+            .set_encrypted(decided.shape.encrypted.then_some(true))
+            .set_kms_key_arn(decided.shape.kms_key.clone())
             .client_token(&token)
             .timeout(TIMEOUT_MINUTES);
         async { request.send().await.map_err(classify) }
@@ -44,8 +45,11 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uplo
         started.snapshot_id.ok_or_else(|| Error::new(Kind::Invalid, "AWS started a snapshot without an id"))?;
     cx.emit(Event::Created { kind: "snapshot", id: snapshot.clone() });
 
-    // A block that was never written reads as zeros, but in an encrypted snapshot as random bytes (coldsnap#395).
+    // A block that was never written reads as zeros, but in an encrypted snapshot as random bytes (coldsnap#395), and a
+    // snapshot is encrypted also where only the account says so: then all of the volume is written.
     let skip_zeros = started.kms_key_arn.is_none();
+    let disk_size = decided.shape.disk_size;
+    let layout = Raw::new(image.clone(), if skip_zeros { disk_size } else { disk_size.next_multiple_of(GIB) })?;
     let total = layout.length().div_ceil(CONTENT_BLOCK) as u32;
     let sink = Blocks {
         ebs,

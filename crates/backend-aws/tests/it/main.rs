@@ -5,4 +5,7 @@
 mod faults;
 mod publish;
 mod refusals;
+mod regions;
+mod sharing;
+mod snapshots;
 mod stage;

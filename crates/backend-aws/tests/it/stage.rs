@@ -4,7 +4,7 @@ use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
 
 use backend_aws::{Aws, Config, Route};
 use publisher::{ImageSpec, Mode, Names, Pipeline, Runtime, Silent, Target, TargetReport, Variables};
-use sandbox::{Sandbox, Settings};
+use sandbox::{Pace, Sandbox, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 use vhd::Image;
@@ -25,6 +25,11 @@ pub struct Stage {
 impl Stage {
     /// An image of 24 MiB with data at both ends and holes between.
     pub async fn new(route: Route) -> Self {
+        Self::paced(route, Pace::instant()).await
+    }
+
+    /// The same, with long operations that are long.
+    pub async fn paced(route: Route, pace: Pace) -> Self {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("disk.raw");
         let file = File::create(&path).unwrap();
@@ -32,7 +37,7 @@ impl Stage {
         file.write_all_at(&[7; 9000], 0).unwrap();
         file.write_all_at(&[8; 11 << 20], 4 << 20).unwrap();
         file.write_all_at(&[9; 512], (24 << 20) - 512).unwrap();
-        let sandbox = Sandbox::start(Settings::new(dir.path().join("sandbox"))).await.unwrap();
+        let sandbox = Sandbox::start(Settings { pace, ..Settings::new(dir.path().join("sandbox")) }).await.unwrap();
         let config = Config {
             regions: Some(Names::parse(&format!("{HOME},{OTHER}"))),
             bucket: (route == Route::S3).then(|| "publish-sandbox".to_owned()),
@@ -67,6 +72,15 @@ impl Stage {
 
     pub async fn run(&self, mode: Mode) -> TargetReport {
         Pipeline::new(self.backend().await.unwrap()).publish(&self.runtime(), &self.image, mode).await
+    }
+
+    pub async fn status(&self) -> TargetReport {
+        Pipeline::new(self.backend().await.unwrap()).status(&self.runtime()).await
+    }
+
+    /// Makes calls go wrong, by a rule as the sandbox's audit takes it.
+    pub fn fault(&self, rule: &str) {
+        self.sandbox.add_fault(rule.parse().unwrap());
     }
 
     pub fn audit(&self) -> Value {

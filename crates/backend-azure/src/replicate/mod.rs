@@ -38,9 +38,8 @@ pub async fn replicate(
         Registered::Version(version) => replicate_version(azure, cx, version, to).await,
         Registered::ManagedImage { id } => {
             image::wait(azure, cx, id).await?;
-            let available = |region: &Region| RegionOutcome {
-                region: region.clone(),
-                state: RegionState::Available(Replica { id: id.clone() }),
+            let available = |region: &Region| {
+                RegionOutcome::new(region.clone(), RegionState::Available(Replica { id: id.clone() }))
             };
             let regions = to.iter().map(available).collect();
             Ok(Replication { regions, changed: false, resources: registered.resources() })

@@ -108,7 +108,7 @@ impl Standing {
             (_, None, _) if self.is_final() => failed(""),
             _ => self.pending(region),
         };
-        RegionOutcome { region: region.clone(), state }
+        RegionOutcome::new(region.clone(), state)
     }
 
     /// What has become of a region whose operation has only been accepted: what failed before is tried again.
@@ -117,7 +117,7 @@ impl Standing {
             Some("Completed") => RegionState::Available(self.replica()),
             _ => self.pending(region),
         };
-        RegionOutcome { region: region.clone(), state }
+        RegionOutcome::new(region.clone(), state)
     }
 
     fn pending(&self, region: &Region) -> RegionState<Replica> {

@@ -110,7 +110,7 @@ impl Backend for Scripted {
             _ if !cx.waits() => RegionState::Pending { replica: Some(registered.clone()), percent: Some(30) },
             _ => RegionState::Available(registered.clone()),
         };
-        let regions = to.iter().map(|region| RegionOutcome { region: region.clone(), state: state(region) }).collect();
+        let regions = to.iter().map(|region| RegionOutcome::new(region.clone(), state(region))).collect();
         Ok(Replication { regions, changed: true, resources: Vec::new() })
     }
 

@@ -113,7 +113,8 @@ fn start(world: &World, call: &Call) -> Result<Reply, Reply> {
         description: body["Description"].as_str().unwrap_or_default().to_owned(),
         tags,
         progress: Progress::Open,
-        encrypted: body["Encrypted"].as_bool().unwrap_or_default(),
+        encrypted: body["Encrypted"].as_bool().unwrap_or_default() || !body["KmsKeyArn"].is_null() || region.encrypts,
+        shared_with: Default::default(),
         content: Arc::new(content),
         blocks: Default::default(),
     };
@@ -222,8 +223,17 @@ fn readable(world: &World, call: &Call) -> Result<(Snapshot, Vec<u32>), Reply> {
     Ok((snapshot, indexes))
 }
 
+/// What no checksum tells: a block that rots where it lies.
+fn rot(world: &World, snapshot: &Snapshot) {
+    if world.faults.next("Rot", None).is_some() {
+        // That it cannot be damaged is no reason not to read it.
+        let _ = snapshot.content.write(&[0xff; 512], 0);
+    }
+}
+
 fn list(world: &World, call: &Call) -> Result<Reply, Reply> {
     let (snapshot, indexes) = readable(world, call)?;
+    rot(world, &snapshot);
     let number = |name: &str| call.param(name).and_then(|value| value.parse::<u32>().ok());
     let first = number("pageToken").or(number("startingBlockIndex")).unwrap_or(0);
     let most = number("maxResults").unwrap_or(10_000).clamp(100, 10_000) as usize;

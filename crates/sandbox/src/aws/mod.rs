@@ -65,7 +65,8 @@ pub fn route(call: &Call) -> Route {
         "sts" => ("sts:GetCallerIdentity".to_owned(), sts::answer, ec2::refuse),
         _ => (format!("s3:{}", s3::operation(call)), s3::answer, s3::refuse),
     };
-    let reads = ["ec2:Describe", "sts:Get"].iter().any(|prefix| operation.starts_with(prefix)) || call.is_read();
+    let reads =
+        ["ec2:Describe", "ec2:Get", "sts:Get"].iter().any(|prefix| operation.starts_with(prefix)) || call.is_read();
     Route {
         carries_image: matches!(operation.as_str(), "ebs:PutSnapshotBlock" | "s3:UploadPart" | "s3:PutObject")
             && call.method == Method::PUT,
@@ -89,5 +90,24 @@ fn unknown_key(_: &World, call: &Call) -> Reply {
         ),
         Some("sts") => sts::invalid_token(),
         _ => s3::error(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."),
+    }
+}
+
+/// What an account has decided for a region, and users find there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// All new snapshots are encrypted (EnableEbsEncryptionByDefault).
+    EncryptSnapshots,
+    /// No image may be made public (EnableImageBlockPublicAccess).
+    BlockPublicImages,
+}
+
+/// Has an account decide, as one of its administrators would.
+pub fn decide(world: &World, region: &str, decision: Decision) {
+    let mut regions = world.aws.regions();
+    let region = regions.entry(region.to_owned()).or_default();
+    match decision {
+        Decision::EncryptSnapshots => region.encrypts = true,
+        Decision::BlockPublicImages => region.blocks_public_images = true,
     }
 }

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -31,7 +31,14 @@ pub struct Region {
     pub imports: BTreeMap<String, Import>,
     /// What was made for a client token: its id.
     pub tokens: BTreeMap<String, String>,
+    /// Whether all new snapshots are encrypted.
+    pub encrypts: bool,
+    /// Whether no image may be made public.
+    pub blocks_public_images: bool,
 }
+
+/// Who may use what is shared: the name of the field that says so, and its value.
+pub type Who = (&'static str, String);
 
 /// How a snapshot is getting on.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +58,8 @@ pub struct Snapshot {
     pub progress: Progress,
     pub encrypted: bool,
     pub content: Arc<Content>,
+    /// Who may make volumes of it.
+    pub shared_with: BTreeSet<Who>,
     /// SHA-256 of each block put by EBS direct.
     pub blocks: BTreeMap<u32, [u8; 32]>,
 }
@@ -73,6 +82,9 @@ pub struct Image {
     pub snapshot: String,
     pub device: BTreeMap<&'static str, String>,
     pub tags: Tags,
+    /// Who may start instances of it.
+    pub shared_with: BTreeSet<Who>,
+    pub deprecation: Option<String>,
     pub created: Duration,
     pub ready_at: Duration,
     pub failed: Option<String>,
@@ -178,12 +190,12 @@ impl Aws {
             let content = |id: &str| format!("/_sandbox/content/aws/{name}/{id}");
             let snapshots = region.snapshots.values().map(|snapshot| {
                 json!({"id": snapshot.id, "tags": snapshot.tags, "state": snapshot.state(world), "volume_size": snapshot.volume_size,
-                    "encrypted": snapshot.encrypted, "description": snapshot.description, "content": content(&snapshot.id), "file": snapshot.content.path()})
+                    "encrypted": snapshot.encrypted, "shared_with": snapshot.shared_with, "description": snapshot.description, "content": content(&snapshot.id), "file": snapshot.content.path()})
             });
             let file = |snapshot: &str| region.snapshots.get(snapshot).map(|snapshot| snapshot.content.path());
             let images = region.images.values().map(|image| {
                 json!({"id": image.id, "name": image.name, "tags": image.tags, "state": image.state(world), "snapshot": image.snapshot,
-                    "fields": image.fields, "device": image.device, "source": image.source, "content": content(&image.id), "file": file(&image.snapshot)})
+                    "shared_with": image.shared_with, "deprecation": image.deprecation, "fields": image.fields, "device": image.device, "source": image.source, "content": content(&image.id), "file": file(&image.snapshot)})
             });
             let entry = json!({"snapshots": snapshots.collect::<Vec<_>>(), "images": images.collect::<Vec<_>>(), "s3_objects": [], "uploads": []});
             audit.insert(name.clone(), entry);

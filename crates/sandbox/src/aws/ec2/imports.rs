@@ -70,7 +70,8 @@ pub fn import(world: &World, region: &str, params: &Params) -> Result<Xml, Refus
                 description: import.description.clone(),
                 tags: params.tags("snapshot"),
                 progress: Progress::At(import.ready_at),
-                encrypted: params.is_true("Encrypted"),
+                encrypted: params.is_true("Encrypted") || state.encrypts,
+                shared_with: Default::default(),
                 content: Arc::new(content),
                 blocks: Default::default(),
             };

@@ -4,6 +4,8 @@ mod images;
 mod imports;
 mod params;
 mod regions;
+mod settings;
+mod sharing;
 mod snapshots;
 
 use self::params::Params;
@@ -49,6 +51,17 @@ pub fn answer(world: &World, call: &Call) -> Reply {
         "CopyImage" => images::copy::copy,
         "DescribeImages" => images::describe::describe,
         "DeregisterImage" => images::deregister,
+        "EnableImageDeprecation" => images::deprecate,
+        "DescribeImageAttribute" => sharing::describe_image,
+        "ModifyImageAttribute" => sharing::modify_image,
+        "DescribeSnapshotAttribute" => sharing::describe_snapshot,
+        "ModifySnapshotAttribute" => sharing::modify_snapshot,
+        "GetImageBlockPublicAccessState" => settings::public_images,
+        "EnableImageBlockPublicAccess" => settings::block_public_images,
+        "DisableImageBlockPublicAccess" => settings::unblock_public_images,
+        "GetEbsEncryptionByDefault" => settings::encryption,
+        "EnableEbsEncryptionByDefault" => settings::encrypt,
+        "DisableEbsEncryptionByDefault" => settings::end_encryption,
         "CreateTags" => snapshots::create_tags,
         _ => return error(400, "InvalidAction", format!("The action {action} is not valid for this web service.")),
     };

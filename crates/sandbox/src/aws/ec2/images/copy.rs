@@ -45,18 +45,29 @@ pub fn copy(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal
     snapshot.description =
         format!("Copied for DestinationAmi from SourceAmi {source_id} for SourceSnapshot {}", source.snapshot);
     snapshot.progress = Progress::At(ready_at);
-    snapshot.encrypted |= params.is_true("Encrypted");
+    let encrypts = regions.get(region).is_some_and(|here| here.encrypts);
+    snapshot.encrypted |= params.is_true("Encrypted") || encrypts;
+    snapshot.shared_with.clear();
     snapshot.tags = params.tags("snapshot");
 
     let mut tags = if params.is_true("CopyImageTags") { source.tags.clone() } else { Tags::new() };
     tags.extend(params.tags("image"));
     let failed =
         world.faults.next("Copy", Some(region)).map(|_| "Internal error while copying the snapshot".to_owned());
+    let mut source = source;
+    source.device.insert("encrypted", snapshot.encrypted.to_string());
+    // A copy that is not what it was copied from: what a check of it is for.
+    if world.faults.next("Alter", Some(region)).is_some() {
+        source.fields.insert("imdsSupport", "optional".to_owned());
+    }
     let image = Image {
         id: ids::ec2("ami"),
         name: name.to_owned(),
         snapshot: snapshot.id.clone(),
         tags,
+        shared_with: Default::default(),
+        deprecation: None,
+        created: world.clock.now(),
         ready_at,
         failed,
         source: Some((source_region.to_owned(), source_id.to_owned())),

@@ -38,8 +38,8 @@ fn describe_one(world: &World, image: &Image) -> Xml {
         .text("imageLocation", format!("{ACCOUNT}/{}", image.name))
         .text("imageState", image.state(world))
         .text("imageOwnerId", ACCOUNT)
-        .text("creationDate", date(image.created))
-        .text("isPublic", false)
+        .text("creationDate", date(world, image.created))
+        .text("isPublic", image.shared_with.contains(&("group", "all".to_owned())))
         .text("imageType", "machine")
         .text("name", &image.name)
         .text("rootDeviceType", "ebs")
@@ -49,6 +49,7 @@ fn describe_one(world: &World, image: &Image) -> Xml {
     for (name, value) in &image.fields {
         body = body.text(name, value);
     }
+    body = body.maybe("deprecationTime", image.deprecation.as_ref());
     if let Some((region, id)) = &image.source {
         body = body.text("sourceImageRegion", region).text("sourceImageId", id);
     }
@@ -58,8 +59,7 @@ fn describe_one(world: &World, image: &Image) -> Xml {
     body.append(tag_set(&image.tags))
 }
 
-/// When something was made, if the sandbox was started as the year 2026 began.
-fn date(since_start: std::time::Duration) -> String {
-    const START: jiff::civil::DateTime = jiff::civil::date(2026, 1, 1).at(0, 0, 0, 0);
-    START.saturating_add(since_start).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+/// When something was made, as EC2 writes it.
+fn date(world: &World, since_start: std::time::Duration) -> String {
+    world.clock.date(since_start).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }

@@ -24,7 +24,20 @@ pub fn deregister(world: &World, region: &str, params: &Params) -> Result<Xml, R
     Ok(Xml::new().text("return", true).items("deleteSnapshotResultSet", deleted))
 }
 
-fn absent(id: &str) -> Refusal {
+/// EnableImageDeprecation: to the minute, and not in the past.
+pub fn deprecate(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal> {
+    let field = |name: &str| params.get(name).ok_or_else(|| missing(name));
+    let (id, at) = (field("ImageId")?, field("DeprecateAt")?);
+    let time = at.parse::<jiff::Timestamp>().ok().filter(|time| *time > jiff::Timestamp::now());
+    let time =
+        time.ok_or_else(|| refusal("InvalidParameter", format!("The deprecation date {at} is not in the future")))?;
+    let mut regions = world.aws.regions();
+    let image = regions.entry(region.to_owned()).or_default().images.get_mut(id).ok_or_else(|| absent(id))?;
+    image.deprecation = Some(time.strftime("%Y-%m-%dT%H:%M:00.000Z").to_string());
+    Ok(Xml::new().text("return", true))
+}
+
+pub fn absent(id: &str) -> Refusal {
     refusal("InvalidAMIID.NotFound", format!("The image id '[{id}]' does not exist"))
 }
 

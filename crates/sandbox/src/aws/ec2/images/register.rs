@@ -65,6 +65,10 @@ pub fn register(world: &World, region: &str, params: &Params) -> Result<Xml, Ref
         );
         return Err(refusal("InvalidBlockDeviceMapping", message));
     }
+    device.insert("encrypted", found.encrypted.to_string());
+    if fields.contains_key("uefiData") && fields.get("bootMode").is_none_or(|mode| mode == "legacy-bios") {
+        return Err(refusal("InvalidParameterCombination", "UefiData requires the boot mode uefi or uefi-preferred."));
+    }
     let image = Image {
         id: ids::ec2("ami"),
         name: name.to_owned(),
@@ -72,6 +76,8 @@ pub fn register(world: &World, region: &str, params: &Params) -> Result<Xml, Ref
         snapshot: snapshot.to_owned(),
         device,
         tags: params.tags("image"),
+        shared_with: Default::default(),
+        deprecation: None,
         created: world.clock.now(),
         ready_at: world.clock.now() + world.pace.snapshot,
         failed: None,

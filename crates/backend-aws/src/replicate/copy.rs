@@ -1,72 +1,18 @@
 use aws_sdk_ec2::types::{ImageState, ResourceType};
-use futures::future::join_all;
-use publisher::{
-    Artifact, Cx, Error, Event, Kind, Region, RegionOutcome, RegionState, Replication, Result, RunKey, TAG_DIGEST,
-};
-use serde::{Deserialize, Serialize};
+use publisher::{Cx, Error, Event, Kind, Region, Result, RunKey, TAG_DIGEST};
 
 use crate::{Aws, Registered, Undo, error::classify, find, register, tags, undo};
 
-/// An AMI in one region.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Replica {
-    /// The AMI's id.
-    pub ami: String,
-}
-
-impl Artifact for Replica {
-    fn resources(&self) -> Vec<(&'static str, String)> {
-        vec![("ami", self.ami.clone())]
-    }
-}
-
-pub async fn replicate(
-    aws: &Aws,
-    cx: &Cx<Undo>,
-    registered: &Registered,
-    to: &[Region],
-) -> Result<Replication<Replica>> {
-    // An AMI that an earlier run registered may still be pending; only an available one can be copied.
-    register::wait(aws, cx, &registered.region, &registered.ami).await?;
-    let outcomes = join_all(to.iter().map(|region| bring(aws, cx, registered, region))).await;
-    let changed = outcomes.iter().any(|(_, made)| *made);
-    let regions = outcomes.into_iter().map(|(outcome, _)| outcome).collect();
-    Ok(Replication { regions, changed, resources: registered.resources() })
-}
-
 /// An AMI in a region.
-struct Copied {
-    ami: String,
+pub struct Copied {
+    pub ami: String,
     /// Whether this run began the copy.
-    made: bool,
-    available: bool,
+    pub made: bool,
+    pub available: bool,
 }
 
-/// Brings the AMI to one region; tells whether a copy was begun.
-async fn bring(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region) -> (RegionOutcome<Replica>, bool) {
-    cx.emit(Event::Region { region: region.clone(), percent: 0 });
-    let copied = if region.0 == registered.region {
-        Ok(Copied { ami: registered.ami.clone(), made: false, available: true })
-    } else {
-        copy(aws, cx, registered, region).await
-    };
-    let (state, made) = match copied {
-        Ok(Copied { ami, made, available: false }) => {
-            (RegionState::Pending { replica: Some(Replica { ami }), percent: None }, made)
-        }
-        Ok(Copied { ami, made, .. }) => {
-            cx.emit(Event::Region { region: region.clone(), percent: 100 });
-            (RegionState::Available(Replica { ami }), made)
-        }
-        Err(error) => {
-            cx.emit(Event::RegionFailed { region: region.clone(), error: error.to_string() });
-            (RegionState::Failed(error), true)
-        }
-    };
-    (RegionOutcome { region: region.clone(), state }, made)
-}
-
-async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region) -> Result<Copied> {
+/// Copies the AMI to a region, or finds the copy that is there.
+pub async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region) -> Result<Copied> {
     let decided = aws.decided()?;
     if let Some(there) = find::image_by_name(aws, cx, &region.0, &decided.name).await? {
         let ami = there.image_id().unwrap_or_default().to_owned();
@@ -98,6 +44,8 @@ async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region
             .source_region(&registered.region)
             .source_image_id(&registered.ami)
             .client_token(token.as_str())
+            .set_encrypted(decided.shape.encrypted.then_some(true))
+            .set_kms_key_id(aws.config.per_region.get(&region.0).and_then(|there| there.kms_key.clone()))
             .tag_specifications(tags::specification(ResourceType::Image, &decided.tags))
             .tag_specifications(tags::specification(ResourceType::Snapshot, &decided.tags));
         async { request.send().await.map_err(classify) }

@@ -1,0 +1,156 @@
+//! What can be configured, and what of it AWS would refuse.
+
+mod sharing;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use publisher::{Error, Kind, Names, Result};
+use serde::{Deserialize, Serialize};
+
+pub use self::sharing::Sharing;
+
+/// What `publish.toml` says under `[PROFILE.aws]`. Every field may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the AMI has to be in the end. The first is the home region, in which it is made; the SDK's own default region
+    /// if there are none.
+    pub regions: Option<Names>,
+    /// The profile of the AWS configuration files to take credentials from.
+    pub profile: Option<String>,
+    /// The bucket for the S3 route, in the home region.
+    pub bucket: Option<String>,
+    /// What the object's key starts with.
+    pub prefix: Option<String>,
+    /// How the bytes get there; by the bucket if it is left out.
+    pub route: Option<Route>,
+    /// The service role that ImportSnapshot reads the bucket with; `vmimport` if it is left out.
+    pub role: Option<String>,
+    /// The AMI's name; name and version if it is left out, or name and digest where there is no version.
+    pub ami_name: Option<String>,
+    /// Name of the root device; `/dev/xvda` if it is left out.
+    pub root_device: Option<String>,
+    /// `x86_64` or `arm64`, where the image does not tell.
+    pub architecture: Option<String>,
+    /// `legacy-bios`, `uefi` or `uefi-preferred`, where the image does not tell.
+    pub boot_mode: Option<String>,
+    /// Whether instances get a TPM 2.0. Only with UEFI.
+    pub tpm: Option<bool>,
+    /// Type of the root volume; `gp3` if it is left out.
+    pub volume_type: Option<String>,
+    /// Size of the root volume in GiB; the image's if it is left out.
+    pub volume_size: Option<u32>,
+    /// Operations a second of the root volume; only `io1`, `io2` and `gp3` take them, and the first two want them.
+    pub iops: Option<u32>,
+    /// MiB a second of the root volume; only `gp3` takes them.
+    pub throughput: Option<u32>,
+    /// A file with the UEFI variables that instances start with, as `uefivars` writes it (base64). Only with UEFI.
+    pub uefi_data: Option<PathBuf>,
+    /// Whether the snapshots are encrypted; the account's own default if it is left out.
+    pub encrypted: Option<bool>,
+    /// The ARN of the KMS key of the home region; the account's own if it is left out. Means `encrypted`.
+    pub kms_key: Option<String>,
+    /// Whether the snapshot is read back and compared, block by block, before an AMI is made of it.
+    pub verify: Option<bool>,
+    /// Days from an AMI's creation after which AWS does not show it to others any more. It is set once.
+    pub deprecate_after_days: Option<u32>,
+    /// Who else may start instances of the AMI.
+    pub sharing: Option<Sharing>,
+    /// What is otherwise in single regions: `[aws.per_region.eu-west-1]`.
+    pub per_region: BTreeMap<String, RegionConfig>,
+    /// Whether instances must use version 2 of the metadata service; they must if it is left out.
+    pub imds_v2: Option<bool>,
+    /// Where all services are, in place of AWS; `AWS_ENDPOINT_URL` serves too.
+    pub endpoint_url: Option<String>,
+}
+
+/// What is otherwise in one region.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegionConfig {
+    /// Whether the run goes on as if nothing had happened if this region fails.
+    pub best_effort: Option<bool>,
+    /// The ARN of the KMS key there, for copies of encrypted snapshots.
+    pub kms_key: Option<String>,
+}
+
+/// How the bytes get to AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Route {
+    /// Through a bucket and ImportSnapshot.
+    S3,
+    /// Block by block into a snapshot, with the EBS direct APIs.
+    Ebs,
+}
+
+/// Types of a volume that an instance can start from (EC2, "Amazon EBS volume types").
+const VOLUME_TYPES: [&str; 5] = ["gp3", "gp2", "io1", "io2", "standard"];
+
+impl Config {
+    /// AWS's rules for what is ours to choose and does not depend on the image.
+    ///
+    /// # Errors
+    /// [`Kind::Config`], naming the setting and what it may be.
+    pub(crate) fn check(&self) -> Result<()> {
+        let refuse = |text: String| Err(Error::new(Kind::Config, text));
+        let kind = self.volume_type();
+        if !VOLUME_TYPES.contains(&kind) {
+            return refuse(format!("aws.volume_type is \"{kind}\", and may be {}", VOLUME_TYPES.join(" or ")));
+        }
+        if self.iops.is_some() && !matches!(kind, "gp3" | "io1" | "io2") {
+            return refuse(format!("aws.iops is set, and volumes of type {kind} take none"));
+        }
+        if self.iops.is_none() && matches!(kind, "io1" | "io2") {
+            return refuse(format!("aws.iops is not set, and volumes of type {kind} want it"));
+        }
+        if self.throughput.is_some() && kind != "gp3" {
+            return refuse(format!("aws.throughput is set, and volumes of type {kind} take none"));
+        }
+        let keys = self.per_region.iter().map(|(name, region)| (format!("per_region.{name}.kms_key"), &region.kms_key));
+        for (setting, key) in [("kms_key".to_owned(), &self.kms_key)].into_iter().chain(keys) {
+            if let Some(key) = key.as_deref().filter(|key| !key.starts_with("arn:")) {
+                return refuse(format!("aws.{setting} is \"{key}\", and has to be the ARN of a key"));
+            }
+        }
+        if self.kms_key.is_some() && self.encrypted == Some(false) {
+            return refuse("aws.kms_key is set, and aws.encrypted is false".to_owned());
+        }
+        match &self.sharing {
+            Some(sharing) => sharing.check(self.is_encrypted(), self.kms_key.is_some()),
+            None => Ok(()),
+        }
+    }
+
+    /// The type of the root volume.
+    pub(crate) fn volume_type(&self) -> &str {
+        self.volume_type.as_deref().unwrap_or("gp3")
+    }
+
+    /// Whether encryption is asked for; the account may have it all the same.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.encrypted.unwrap_or(self.kms_key.is_some())
+    }
+
+    /// Whether a region's failure is the run's.
+    pub(crate) fn is_required(&self, region: &str) -> bool {
+        !self.per_region.get(region).and_then(|region| region.best_effort).unwrap_or_default()
+    }
+
+    /// The route, with the bucket of the S3 route.
+    pub(crate) fn route(&self) -> Result<Via<'_>> {
+        match (self.route, &self.bucket) {
+            (Some(Route::Ebs), _) | (None, None) => Ok(Via::Ebs),
+            (Some(Route::S3) | None, Some(bucket)) => Ok(Via::S3(bucket)),
+            (Some(Route::S3), None) => Err(Error::new(Kind::Config, "aws.route is s3, and aws.bucket is not set")
+                .with_hint("name a bucket in the home region, or leave the route out for EBS direct")),
+        }
+    }
+}
+
+/// The route that was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Via<'a> {
+    S3(&'a str),
+    Ebs,
+}

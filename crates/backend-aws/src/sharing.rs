@@ -1,0 +1,194 @@
+//! Who else may start instances of an AMI. It converges: who is missing is added, and whoever is not named is taken off only
+//! where that is asked for.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ec2::types::{
+    CreateVolumePermission, CreateVolumePermissionModifications, ImageAttributeName, LaunchPermission,
+    LaunchPermissionModifications, PermissionGroup, SnapshotAttributeName,
+};
+use publisher::{Cx, Error, Kind, Region, Result};
+
+use crate::{Aws, Sharing, Undo, error::classify, find};
+
+/// One of those who may.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Everyone,
+    Account(String),
+    Organization(String),
+    Unit(String),
+}
+
+/// What can be known before anything is made: whether each region lets images be public, and whether the account encrypts
+/// what could then not be.
+///
+/// # Errors
+/// [`Kind::Conflict`] with the region, and who manages it there. Nothing is ever unblocked.
+pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, regions: &[Region]) -> Result<()> {
+    let Some(sharing) = aws.config.sharing.as_ref().filter(|sharing| !sharing.is_private()) else { return Ok(()) };
+    for region in regions {
+        if sharing.public {
+            check_public_access(aws, cx, region).await?;
+        }
+        let own_key = aws.config.kms_key.is_some();
+        if (sharing.public || !own_key) && encrypts(aws, cx, region).await? {
+            let text = format!("the account encrypts all snapshots in {region}, which then cannot be shared");
+            return Err(Error::new(Kind::Conflict, text).with_hint(
+                "share with accounts by a key of yours (aws.kms_key), or end the account's default there: \
+                 aws ec2 disable-ebs-encryption-by-default --region …",
+            ));
+        }
+    }
+    Ok(())
+}
+
+async fn check_public_access(aws: &Aws, cx: &Cx<Undo>, region: &Region) -> Result<()> {
+    let ec2 = aws.clients.ec2(&region.0);
+    let request = || async { ec2.get_image_block_public_access_state().send().await.map_err(classify) };
+    let answer = cx.retry("reading whether images may be public", request).await?;
+    if answer.image_block_public_access_state() != Some("block-new-sharing") {
+        return Ok(());
+    }
+    let manager = answer.managed_by().map_or("account", |manager| manager.as_str());
+    let text = format!("block public access for AMIs is on in {region}, managed by the {manager}");
+    Err(Error::new(Kind::Conflict, text).with_hint(match manager {
+        "declarative-policy" => "a policy of the organization sets it: ask whoever manages that".to_owned(),
+        _ => format!("if the AMI is to be public: aws ec2 disable-image-block-public-access --region {region}"),
+    }))
+}
+
+async fn encrypts(aws: &Aws, cx: &Cx<Undo>, region: &Region) -> Result<bool> {
+    let ec2 = aws.clients.ec2(&region.0);
+    let request = || async { ec2.get_ebs_encryption_by_default().send().await.map_err(classify) };
+    let answer = cx.retry("reading whether the account encrypts snapshots", request).await?;
+    Ok(answer.ebs_encryption_by_default() == Some(true))
+}
+
+/// Shares an AMI and its snapshot in a region; tells whether anything had to be changed. The snapshot first: an AMI without
+/// it can be started and not copied.
+pub async fn share(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<bool> {
+    let Some(sharing) = &aws.config.sharing else { return Ok(false) };
+    let image = find::image_by_id(aws, cx, region, ami).await?;
+    let snapshot = image.as_ref().and_then(|image| {
+        image.block_device_mappings().iter().find_map(|device| device.ebs()?.snapshot_id()).map(str::to_owned)
+    });
+    let mut changed = false;
+    if let Some(snapshot) = &snapshot {
+        let accounts = sharing.accounts.0.iter().cloned().map(Who::Account).collect();
+        let change = Change::between(&may_copy(aws, cx, region, snapshot).await?, &accounts, sharing);
+        changed |= !change.is_nothing();
+        let shared = change_snapshot(aws, cx, region, snapshot, change).await;
+        shared.map_err(|error| error.context(format!("cannot share {snapshot} in {region}")))?;
+    }
+    let change = Change::between(&may_start(aws, cx, region, ami).await?, &wanted(sharing), sharing);
+    changed |= !change.is_nothing();
+    let shared = change_image(aws, cx, region, ami, change).await;
+    shared.map_err(|error| error.context(format!("cannot share {ami} in {region}")))?;
+    Ok(changed)
+}
+
+fn wanted(sharing: &Sharing) -> BTreeSet<Who> {
+    let accounts = sharing.accounts.0.iter().cloned().map(Who::Account);
+    let organizations = sharing.organizations.0.iter().cloned().map(Who::Organization);
+    let units = sharing.organizational_units.0.iter().cloned().map(Who::Unit);
+    accounts.chain(organizations).chain(units).chain(sharing.public.then_some(Who::Everyone)).collect()
+}
+
+/// What is to be changed.
+struct Change {
+    add: Vec<Who>,
+    remove: Vec<Who>,
+}
+
+impl Change {
+    fn between(there: &BTreeSet<Who>, wanted: &BTreeSet<Who>, sharing: &Sharing) -> Self {
+        let remove = if sharing.remove_others { there.difference(wanted).cloned().collect() } else { Vec::new() };
+        Self { add: wanted.difference(there).cloned().collect(), remove }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.add.is_empty() && self.remove.is_empty()
+    }
+}
+
+async fn may_start(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<BTreeSet<Who>> {
+    let ec2 = aws.clients.ec2(region);
+    let request = || async {
+        let request = ec2.describe_image_attribute().image_id(ami).attribute(ImageAttributeName::LaunchPermission);
+        request.send().await.map_err(classify)
+    };
+    let found = cx.retry("reading with whom the AMI is shared", request).await?;
+    let who = |permission: &LaunchPermission| {
+        let text = |value: Option<&str>| value.filter(|value| !value.is_empty()).map(str::to_owned);
+        let account = text(permission.user_id()).map(Who::Account);
+        let organization = || text(permission.organization_arn()).map(Who::Organization);
+        let unit = || text(permission.organizational_unit_arn()).map(Who::Unit);
+        let everyone = || permission.group().map(|_| Who::Everyone);
+        account.or_else(organization).or_else(unit).or_else(everyone)
+    };
+    Ok(found.launch_permissions().iter().filter_map(who).collect())
+}
+
+async fn change_image(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str, change: Change) -> Result<()> {
+    if change.is_nothing() {
+        return Ok(());
+    }
+    let permission = |who: &Who| match who {
+        Who::Everyone => LaunchPermission::builder().group(PermissionGroup::All).build(),
+        Who::Account(id) => LaunchPermission::builder().user_id(id).build(),
+        Who::Organization(arn) => LaunchPermission::builder().organization_arn(arn).build(),
+        Who::Unit(arn) => LaunchPermission::builder().organizational_unit_arn(arn).build(),
+    };
+    let list = |who: &[Who]| (!who.is_empty()).then(|| who.iter().map(permission).collect());
+    let permissions =
+        LaunchPermissionModifications::builder().set_add(list(&change.add)).set_remove(list(&change.remove));
+    let permissions = permissions.build();
+    let ec2 = aws.clients.ec2(region);
+    let request = || async {
+        let request = ec2.modify_image_attribute().image_id(ami).launch_permission(permissions.clone());
+        request.send().await.map_err(classify)
+    };
+    cx.retry("sharing the AMI", request).await.map(drop)
+}
+
+async fn may_copy(aws: &Aws, cx: &Cx<Undo>, region: &str, snapshot: &str) -> Result<BTreeSet<Who>> {
+    let ec2 = aws.clients.ec2(region);
+    let request = || async {
+        let attribute = SnapshotAttributeName::CreateVolumePermission;
+        let request = ec2.describe_snapshot_attribute().snapshot_id(snapshot).attribute(attribute);
+        request.send().await.map_err(classify)
+    };
+    let found = cx.retry("reading with whom the snapshot is shared", request).await?;
+    let who = |permission: &CreateVolumePermission| {
+        let account = permission.user_id().map(|id| Who::Account(id.to_owned()));
+        account.or_else(|| permission.group().map(|_| Who::Everyone))
+    };
+    Ok(found.create_volume_permissions().iter().filter_map(who).collect())
+}
+
+async fn change_snapshot(aws: &Aws, cx: &Cx<Undo>, region: &str, snapshot: &str, change: Change) -> Result<()> {
+    if change.is_nothing() {
+        return Ok(());
+    }
+    let permission = |who: &Who| match who {
+        Who::Account(id) => Some(CreateVolumePermission::builder().user_id(id).build()),
+        Who::Everyone => Some(CreateVolumePermission::builder().group(PermissionGroup::All).build()),
+        Who::Organization(_) | Who::Unit(_) => None,
+    };
+    let list = |who: &[Who]| (!who.is_empty()).then(|| who.iter().filter_map(permission).collect());
+    let permissions = CreateVolumePermissionModifications::builder()
+        .set_add(list(&change.add))
+        .set_remove(list(&change.remove))
+        .build();
+    let ec2 = aws.clients.ec2(region);
+    let request = || async {
+        let request = ec2
+            .modify_snapshot_attribute()
+            .snapshot_id(snapshot)
+            .attribute(SnapshotAttributeName::CreateVolumePermission)
+            .create_volume_permission(permissions.clone());
+        request.send().await.map_err(classify)
+    };
+    cx.retry("sharing the snapshot", request).await.map(drop)
+}

@@ -1,0 +1,68 @@
+//! The AMI in every region: what it is there, and which regions have to have it.
+
+use backend_aws::{RegionConfig, Route};
+use publisher::{Mode, Status};
+
+use crate::stage::{HOME, OTHER, Stage};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_not_what_it_was_copied_from_is_a_failure() {
+    let stage = Stage::new(Route::Ebs).await;
+    stage.fault(r#"{"operation": "Alter", "region": "eu-west-1", "kind": "corrupt"}"#);
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Partial, "{:?}", report.error);
+    let failed = report.regions.iter().find(|region| region.region == OTHER).unwrap();
+    let error = failed.error.as_ref().unwrap();
+    assert!(error.message.ends_with("is not what it was copied from: IMDS support is optional, was v2.0"), "{error:?}");
+    // It is looked at again by every run, and stays a failure while it is there.
+    assert_eq!(stage.publish().await.status, Status::Partial);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_need_not_have_the_image_fails_no_run() {
+    let mut stage = Stage::new(Route::Ebs).await;
+    stage.config.per_region.insert(OTHER.into(), RegionConfig { best_effort: Some(true), ..Default::default() });
+    stage.config.deprecate_after_days = Some(90);
+    stage.fault(r#"{"operation": "Copy", "region": "eu-west-1", "kind": "server_error"}"#);
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    let failed = report.regions.iter().find(|region| region.region == OTHER).unwrap();
+    assert_eq!((failed.status, failed.required), ("failed", false), "and it is reported all the same");
+    assert!(!stage.list(HOME, "images")[0]["deprecation"].is_null(), "what comes after goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_does_not_wait_ends_when_the_copies_are_accepted_and_status_looks_again() {
+    let hour = std::time::Duration::from_secs(3600);
+    let stage = Stage::paced(Route::Ebs, sandbox::Pace { copy: hour, ..sandbox::Pace::instant() }).await;
+    let accepted = stage.run(Mode::Submit).await;
+    assert_eq!(accepted.status, Status::Pending, "{:?}", accepted.error);
+    assert_eq!(accepted.regions.iter().map(|region| region.status).collect::<Vec<_>>(), ["available", "pending"]);
+    assert_eq!(stage.status().await.status, Status::Pending);
+    let mutations = stage.audit()["mutations"].clone();
+    stage.sandbox.advance(hour);
+    let done = stage.status().await;
+    assert_eq!((done.status, done.resources), (Status::Unchanged, accepted.resources));
+    assert_eq!(stage.audit()["mutations"], mutations, "looking changes nothing");
+    assert_eq!(stage.publish().await.status, Status::Unchanged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deprecation_is_set_once_from_the_day_an_ami_was_made() {
+    let mut stage = Stage::new(Route::Ebs).await;
+    stage.config.deprecate_after_days = Some(3650);
+    assert_eq!(stage.publish().await.status, Status::Published);
+    let dates = |stage: &Stage| {
+        [HOME, OTHER].map(|region| stage.list(region, "images")[0]["deprecation"].as_str().unwrap().to_owned())
+    };
+    let before = dates(&stage);
+    for date in &before {
+        let hours =
+            (date.parse::<jiff::Timestamp>().unwrap() - jiff::Timestamp::now()).total(jiff::Unit::Hour).unwrap();
+        assert!((hours - 3650.0 * 24.0).abs() < 1.0, "{date}");
+    }
+    stage.config.deprecate_after_days = Some(7300);
+    let again = stage.publish().await;
+    assert_eq!(again.status, Status::Unchanged, "{:?}", again.error);
+    assert_eq!(dates(&stage), before, "not pushed out");
+}

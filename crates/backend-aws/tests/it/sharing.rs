@@ -1,0 +1,135 @@
+//! Who else may start instances of an AMI, and in which order that comes about.
+
+use backend_aws::{Route, Sharing};
+use publisher::{Kind, Names, Status};
+use sandbox::Decision;
+use serde_json::json;
+
+use crate::stage::{HOME, OTHER, Stage};
+
+const PARTNER: &str = "210987654321";
+const ORGANIZATION: &str = "arn:aws:organizations::123456789012:organization/o-abcdefghij";
+const UNIT: &str = "arn:aws:organizations::123456789012:ou/o-abcdefghij/ou-ab12-cdefghij";
+
+async fn stage(sharing: Sharing) -> Stage {
+    let mut stage = Stage::new(Route::Ebs).await;
+    stage.config.sharing = Some(sharing);
+    stage
+}
+
+fn with(accounts: &str) -> Sharing {
+    Sharing { accounts: Names::parse(accounts), ..Sharing::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ami_and_its_snapshot_are_shared_in_every_region_once() {
+    let sharing = Sharing {
+        organizations: Names::parse(ORGANIZATION),
+        organizational_units: Names::parse(UNIT),
+        ..with(PARTNER)
+    };
+    let stage = stage(sharing).await;
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    for region in [HOME, OTHER] {
+        let all = json!([["organizationArn", ORGANIZATION], ["organizationalUnitArn", UNIT], ["userId", PARTNER]]);
+        assert_eq!(stage.list(region, "images")[0]["shared_with"], all, "{region}");
+        assert_eq!(stage.list(region, "snapshots")[0]["shared_with"], json!([["userId", PARTNER]]), "{region}");
+    }
+    let before = stage.audit()["mutations"].clone();
+    assert_eq!(stage.publish().await.status, Status::Unchanged);
+    assert_eq!(stage.audit()["mutations"], before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_are_taken_off_only_where_that_is_asked_for() {
+    let mut stage = stage(with(PARTNER)).await;
+    stage.publish().await;
+    let more = "111122223333";
+    stage.config.sharing = Some(with(more));
+    assert_eq!(stage.publish().await.status, Status::Published);
+    let both = json!([["userId", more], ["userId", PARTNER]]);
+    assert_eq!(stage.list(HOME, "images")[0]["shared_with"], both, "nobody is taken off");
+    stage.config.sharing = Some(Sharing { remove_others: true, ..with(more) });
+    assert_eq!(stage.publish().await.status, Status::Published);
+    for kind in ["images", "snapshots"] {
+        assert_eq!(stage.list(OTHER, kind)[0]["shared_with"], json!([["userId", more]]), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_sees_an_ami_before_all_regions_that_have_to_have_it_do() {
+    let stage = stage(Sharing { public: true, ..with(PARTNER) }).await;
+    stage.fault(r#"{"operation": "Copy", "region": "eu-west-1", "kind": "server_error"}"#);
+    assert_eq!(stage.publish().await.status, Status::Partial);
+    assert_eq!(stage.list(HOME, "images")[0]["shared_with"], json!([]));
+    assert_eq!(stage.publish().await.status, Status::Published);
+    for region in [HOME, OTHER] {
+        let all = json!([["group", "all"], ["userId", PARTNER]]);
+        assert_eq!(stage.list(region, "images")[0]["shared_with"], all, "{region}");
+    }
+    let order = ["ec2:ModifySnapshotAttribute", "ec2:ModifyImageAttribute"];
+    assert!(order.iter().all(|operation| stage.audit()["traffic"][operation]["requests"] == 2), "each region once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_lets_no_image_be_public_is_named_before_anything_is_made_and_never_unblocked() {
+    let stage = stage(Sharing { public: true, ..Sharing::default() }).await;
+    stage.sandbox.decide(OTHER, Decision::BlockPublicImages);
+    let error = stage.publish().await.error.unwrap();
+    assert_eq!(error.kind, Kind::Conflict);
+    assert_eq!(error.message, "block public access for AMIs is on in eu-west-1, managed by the account");
+    assert!(error.hint.unwrap().contains("aws ec2 disable-image-block-public-access --region eu-west-1"));
+    assert_eq!(stage.audit()["mutations"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_shared_is_refused_before_anything_is_made() {
+    type Change = fn(&mut Stage);
+    let changes: [(Change, &str); 5] = [
+        (|stage| stage.config.sharing = Some(with("1234")), "aws.sharing.accounts has \"1234\""),
+        (
+            |stage| stage.config.sharing.as_mut().unwrap().organizations = Names::parse("o-abcdefghij"),
+            "aws.sharing.organizations has \"o-abcdefghij\"",
+        ),
+        (
+            |stage| (stage.config.encrypted, stage.config.sharing.as_mut().unwrap().public) = (Some(true), true),
+            "aws.sharing.public is true, and the snapshot is encrypted",
+        ),
+        (
+            |stage| stage.config.encrypted = Some(true),
+            "aws.sharing names others, and the snapshot is encrypted with the account's own key",
+        ),
+        (
+            |stage| stage.config.kms_key = Some("alias/ours".into()),
+            "aws.kms_key is \"alias/ours\", and has to be the ARN",
+        ),
+    ];
+    for (change, said) in changes {
+        let mut stage = stage(with(PARTNER)).await;
+        change(&mut stage);
+        let error = stage.backend().await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Config);
+        assert!(error.to_string().starts_with(said), "{error}");
+    }
+    let stage = stage(with(PARTNER)).await;
+    stage.sandbox.decide(OTHER, Decision::EncryptSnapshots);
+    let error = stage.publish().await.error.unwrap();
+    assert_eq!(error.message, "the account encrypts all snapshots in eu-west-1, which then cannot be shared");
+    assert_eq!(stage.audit()["mutations"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sharing_that_fails_is_its_regions_failure() {
+    let stage = stage(with(PARTNER)).await;
+    stage.fault(r#"{"operation": "ec2:ModifyImageAttribute", "region": "eu-west-1", "kind": "deny"}"#);
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Partial);
+    let error = report.regions.iter().find_map(|region| region.error.as_ref()).unwrap();
+    assert!(
+        error.message.starts_with("cannot share ami-") && error.message.ends_with(" in eu-west-1"),
+        "{}",
+        error.message
+    );
+    assert_eq!(stage.publish().await.status, Status::Published);
+}

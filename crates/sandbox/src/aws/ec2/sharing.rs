@@ -1,0 +1,97 @@
+//! Who may start instances of an image, and make volumes of a snapshot.
+
+use std::collections::BTreeSet;
+
+use super::{Params, Refusal, images::absent, missing, refusal};
+use crate::{
+    aws::state::{Region, Who},
+    server::World,
+    xml::Xml,
+};
+
+/// The fields by which somebody is named, in a request and in an answer.
+const FIELDS: [(&str, &str); 4] = [
+    ("UserId", "userId"),
+    ("Group", "group"),
+    ("OrganizationArn", "organizationArn"),
+    ("OrganizationalUnitArn", "organizationalUnitArn"),
+];
+
+fn named(params: &Params, prefix: &str) -> Vec<Who> {
+    let at = |index: usize| {
+        let value = |(from, to): &(&str, &'static str)| {
+            Some((*to, params.get(&format!("{prefix}.{index}.{from}"))?.to_owned()))
+        };
+        FIELDS.iter().find_map(value)
+    };
+    (1..).map_while(at).collect()
+}
+
+fn shown(set: &'static str, who: &BTreeSet<Who>) -> Xml {
+    Xml::new().items(set, who.iter().map(|(field, value)| Xml::new().text(field, value)))
+}
+
+fn apply(params: &Params, attribute: &str, shared: &mut BTreeSet<Who>) {
+    shared.extend(named(params, &format!("{attribute}.Add")));
+    for gone in named(params, &format!("{attribute}.Remove")) {
+        shared.remove(&gone);
+    }
+}
+
+pub fn describe_image(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal> {
+    let id = params.get("ImageId").ok_or_else(|| missing("ImageId"))?;
+    let mut regions = world.aws.regions();
+    let image = regions.entry(region.to_owned()).or_default().images.get(id).ok_or_else(|| absent(id))?;
+    Ok(Xml::new().text("imageId", id).append(shown("launchPermission", &image.shared_with)))
+}
+
+pub fn modify_image(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal> {
+    let id = params.get("ImageId").ok_or_else(|| missing("ImageId"))?;
+    let mut regions = world.aws.regions();
+    let region = regions.entry(region.to_owned()).or_default();
+    let Region { images, snapshots, blocks_public_images, .. } = region;
+    let image = images.get_mut(id).ok_or_else(|| absent(id))?;
+    let added = named(params, "LaunchPermission.Add");
+    if let Some((_, wrong)) = added.iter().find(|(field, id)| *field == "userId" && id.len() != 12) {
+        return Err(refusal(
+            "InvalidAMIAttributeItemValue",
+            format!("Invalid attribute item value \"{wrong}\" for userId"),
+        ));
+    }
+    let encrypted = snapshots.get(&image.snapshot).is_some_and(|snapshot| snapshot.encrypted);
+    if added.iter().any(|(field, _)| *field == "group") {
+        if *blocks_public_images {
+            let message = "You can't publicly share this image because block public access for AMIs is enabled in this Region. To publicly share the image, you must first disable block public access for AMIs.";
+            return Err(refusal("OperationNotPermitted", message));
+        }
+        if encrypted {
+            return Err(refusal("InvalidParameter", "Images with encrypted snapshots cannot be made public."));
+        }
+    }
+    apply(params, "LaunchPermission", &mut image.shared_with);
+    Ok(Xml::new().text("return", true))
+}
+
+pub fn describe_snapshot(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal> {
+    let id = params.get("SnapshotId").ok_or_else(|| missing("SnapshotId"))?;
+    let mut regions = world.aws.regions();
+    let snapshot = regions.entry(region.to_owned()).or_default().snapshots.get(id).ok_or_else(|| no_snapshot(id))?;
+    Ok(Xml::new().text("snapshotId", id).append(shown("createVolumePermission", &snapshot.shared_with)))
+}
+
+pub fn modify_snapshot(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal> {
+    let id = params.get("SnapshotId").ok_or_else(|| missing("SnapshotId"))?;
+    let mut regions = world.aws.regions();
+    let snapshot =
+        regions.entry(region.to_owned()).or_default().snapshots.get_mut(id).ok_or_else(|| no_snapshot(id))?;
+    let added = named(params, "CreateVolumePermission.Add");
+    if added.iter().any(|(field, _)| !matches!(*field, "userId" | "group")) {
+        return Err(refusal("InvalidParameterValue", "Snapshots are shared with accounts alone."));
+    }
+    apply(params, "CreateVolumePermission", &mut snapshot.shared_with);
+    Ok(Xml::new().text("return", true))
+}
+
+fn no_snapshot(id: &str) -> Refusal {
+    refusal("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist."))
+}
