@@ -11,9 +11,12 @@ use std::{
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, identity::IdentityCache, retry::RetryConfig,
-    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
 };
-use aws_credential_types::{Credentials, provider::ProvideCredentials, provider::error::CredentialsError};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
+};
 use publisher::{Error, Kind, Result, Variables};
 
 use crate::Config;
@@ -21,11 +24,24 @@ use crate::Config;
 /// The way to a credential that the error for a missing one names.
 pub const CREDENTIAL_HINT: &str = "run `aws sso login` or `aws configure`, name a profile with aws.profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
 
+/// The same configuration, and the credential of a role. The role is asked for when a credential is first needed, and again
+/// before it ends.
+async fn taking_on(role: &str, external_id: Option<&str>, sdk: &SdkConfig) -> SdkConfig {
+    let mut provider = AssumeRoleProvider::builder(role).session_name("publish").configure(sdk);
+    if let Some(id) = external_id {
+        provider = provider.external_id(id);
+    }
+    let provider = SharedCredentialsProvider::new(provider.build().await);
+    sdk.to_builder().credentials_provider(provider).build()
+}
+
 /// Clients for every service and region.
 #[derive(Debug)]
 pub struct Clients {
     sdk: SdkConfig,
     path_style: bool,
+    /// The role that is taken on.
+    role: Option<String>,
     ec2: Mutex<BTreeMap<String, aws_sdk_ec2::Client>>,
 }
 
@@ -63,10 +79,13 @@ impl Clients {
         if let Some(region) = config.regions.as_ref().and_then(|regions| regions.0.first()) {
             loader = loader.region(Region::new(region.clone()));
         }
-        let sdk = loader.load().await;
+        let mut sdk = loader.load().await;
+        if let Some(role) = &config.assume_role {
+            sdk = taking_on(role, config.external_id.as_deref(), &sdk).await;
+        }
         // Only AWS itself answers to a bucket's name in front of the host.
         let path_style = sdk.endpoint_url().is_some() || variables.get("AWS_ENDPOINT_URL_S3").is_some();
-        Ok(Self { sdk, path_style, ec2: Mutex::default() })
+        Ok(Self { sdk, path_style, role: config.assume_role.clone(), ec2: Mutex::default() })
     }
 
     /// The SDK's own default region.
@@ -90,7 +109,13 @@ impl Clients {
             Ok(_) => Ok(()),
             Err(CredentialsError::CredentialsNotLoaded(_)) => Err(none()),
             Err(error) => Err(Error::new(Kind::Credentials, "the AWS credential cannot be loaded")
-                .with_hint(CREDENTIAL_HINT)
+                .with_hint(match &self.role {
+                    Some(role) => format!(
+                        "check that {role} is there, and that its trust policy names whoever the credential is, with \
+                         aws.external_id if it wants one"
+                    ),
+                    None => CREDENTIAL_HINT.to_owned(),
+                })
                 .caused_by(error)),
         }
     }

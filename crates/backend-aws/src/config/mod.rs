@@ -18,6 +18,10 @@ pub struct Config {
     pub regions: Option<Names>,
     /// The profile of the AWS configuration files to take credentials from.
     pub profile: Option<String>,
+    /// The ARN of a role to take on, by the credential that is found.
+    pub assume_role: Option<String>,
+    /// What that role wants to hear, where it is another account's.
+    pub external_id: Option<String>,
     /// The bucket for the S3 route, in the home region.
     pub bucket: Option<String>,
     /// What the object's key starts with.

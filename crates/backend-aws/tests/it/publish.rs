@@ -38,6 +38,29 @@ async fn an_image_becomes_an_ami_in_every_region() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn everything_of_an_ami_can_be_said() {
+    let mut stage = Stage::new(Route::Ebs).await;
+    let variables = stage.dir.path().join("uefi");
+    // As tools write it: in lines.
+    std::fs::write(&variables, "QU1aTlVFRkk=\n").unwrap();
+    let config = &mut stage.config;
+    (config.boot_mode, config.tpm, config.uefi_data) = (Some("uefi".into()), Some(true), Some(variables));
+    (config.volume_type, config.iops, config.throughput) = (Some("gp3".into()), Some(6000), Some(500));
+    (config.root_device, config.volume_size) = (Some("/dev/sda1".into()), Some(8));
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    let image = &stage.list(HOME, "images")[0];
+    for (field, value) in
+        [("bootMode", "uefi"), ("tpmSupport", "v2.0"), ("uefiData", "QU1aTlVFRkk="), ("rootDeviceName", "/dev/sda1")]
+    {
+        assert_eq!(image["fields"][field], value, "{field}");
+    }
+    for (field, value) in [("volumeType", "gp3"), ("iops", "6000"), ("throughput", "500"), ("volumeSize", "8")] {
+        assert_eq!(image["device"][field], value, "{field}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_arrives_is_the_disk_and_no_block_is_all_zeros() {
     for (route, operation) in [(Route::S3, "s3:UploadPart"), (Route::Ebs, "ebs:PutSnapshotBlock")] {
         let stage = Stage::new(route).await;

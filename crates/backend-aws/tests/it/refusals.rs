@@ -59,6 +59,64 @@ async fn what_contradicts_is_refused() {
     stage.config.tpm = None;
     (stage.config.architecture, stage.config.boot_mode) = (Some("arm64".into()), Some("legacy-bios".into()));
     assert_eq!(refused(&stage).await.1, "an arm64 AMI boots with UEFI alone, and the boot mode is legacy-bios");
+    (stage.config.architecture, stage.config.boot_mode) = (None, Some("uefi".into()));
+    let file = stage.dir.path().join("uefi");
+    stage.config.uefi_data = Some(file.clone());
+    assert!(refused(&stage).await.1.ends_with("it cannot be read"));
+    std::fs::write(&file, "no base64!").unwrap();
+    assert!(refused(&stage).await.1.ends_with("it is no base64 of at most 64 KiB"));
+    stage.config.boot_mode = Some("legacy-bios".into());
+    assert!(refused(&stage).await.1.ends_with("the boot mode is legacy-bios, which has no use for it"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_aws_would_refuse_are_named_before_anything_is_asked() {
+    type Change = fn(&mut backend_aws::Config);
+    let changes: [(Change, &str); 6] = [
+        (|config| config.volume_type = Some("sc1".into()), "aws.volume_type is \"sc1\", and may be gp3 or gp2 or"),
+        (|config| config.volume_type = Some("io2".into()), "aws.iops is not set, and volumes of type io2 want it"),
+        (
+            |config| (config.volume_type, config.iops) = (Some("gp2".into()), Some(3000)),
+            "aws.iops is set, and volumes of type gp2 take none",
+        ),
+        (
+            |config| (config.volume_type, config.throughput) = (Some("gp2".into()), Some(250)),
+            "aws.throughput is set, and volumes of type gp2 take none",
+        ),
+        (
+            |config| (config.encrypted, config.kms_key) = (Some(false), Some("arn:aws:kms:x".into())),
+            "aws.kms_key is set, and aws.encrypted is false",
+        ),
+        (
+            |config| {
+                let region = backend_aws::RegionConfig { kms_key: Some("alias/x".into()), ..Default::default() };
+                drop(config.per_region.insert("eu-west-1".into(), region));
+            },
+            "aws.per_region.eu-west-1.kms_key is \"alias/x\", and has to be the ARN of a key",
+        ),
+    ];
+    for (change, said) in changes {
+        let mut stage = Stage::new(Route::Ebs).await;
+        change(&mut stage.config);
+        let error = stage.backend().await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Config);
+        assert!(error.to_string().starts_with(said), "{error}");
+        assert_eq!(stage.audit()["traffic"], serde_json::json!({}));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_is_taken_on_and_one_that_cannot_be_is_named() {
+    let mut stage = Stage::new(Route::Ebs).await;
+    stage.config.assume_role = Some("arn:aws:iam::123456789012:role/publish".into());
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    assert!(stage.audit()["traffic"]["sts:AssumeRole"]["requests"].as_u64() > Some(0));
+    stage.config.assume_role = Some("arn:aws:iam::210987654321:role/other".into());
+    let error = stage.publish().await.error.unwrap();
+    assert_eq!((error.kind, error.message.as_str()), (Kind::Credentials, "the AWS credential cannot be loaded"));
+    assert!(error.hint.unwrap().contains("arn:aws:iam::210987654321:role/other is there"));
+    assert!(error.causes.iter().any(|cause| cause.contains("sts:AssumeRole")), "{:?}", error.causes);
 }
 
 #[tokio::test(flavor = "multi_thread")]

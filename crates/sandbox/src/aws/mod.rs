@@ -58,15 +58,15 @@ pub fn route(call: &Call) -> Route {
         region: String::new(),
         service: String::new(),
     });
-    let known = scope.access_key == ACCESS_KEY;
+    let known = scope.access_key == ACCESS_KEY || sts::is_session(&scope.access_key, call);
     let (operation, handler, refuse): (String, Handler, Refuse) = match scope.service.as_str() {
         "ec2" => (format!("ec2:{}", ec2::operation(call)), ec2::answer, ec2::refuse),
         "ebs" => (format!("ebs:{}", ebs::operation(call)), ebs::answer, ebs::refuse),
-        "sts" => ("sts:GetCallerIdentity".to_owned(), sts::answer, ec2::refuse),
+        "sts" => (format!("sts:{}", sts::operation(call)), sts::answer, ec2::refuse),
         _ => (format!("s3:{}", s3::operation(call)), s3::answer, s3::refuse),
     };
     let reads =
-        ["ec2:Describe", "ec2:Get", "sts:Get"].iter().any(|prefix| operation.starts_with(prefix)) || call.is_read();
+        ["ec2:Describe", "ec2:Get", "sts:"].iter().any(|prefix| operation.starts_with(prefix)) || call.is_read();
     Route {
         carries_image: matches!(operation.as_str(), "ebs:PutSnapshotBlock" | "s3:UploadPart" | "s3:PutObject")
             && call.method == Method::PUT,

@@ -8,7 +8,42 @@ use crate::{
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
-pub fn answer(_: &World, _: &Call) -> Reply {
+/// The role that there is, and what its sessions have in place of a key.
+const ROLE: &str = "arn:aws:iam::123456789012:role/publish";
+const SESSION_KEY: &str = "ASIASANDBOXSESSION00";
+const SESSION_TOKEN: &str = "sandbox-session-token";
+
+/// Whether a call is one of a session's.
+pub fn is_session(access_key: &str, call: &Call) -> bool {
+    access_key == SESSION_KEY && call.header("x-amz-security-token") == Some(SESSION_TOKEN)
+}
+
+pub fn operation(call: &Call) -> String {
+    let action = url::form_urlencoded::parse(&call.body).find(|(name, _)| name == "Action");
+    action.map_or_else(|| "GetCallerIdentity".to_owned(), |(_, action)| action.into_owned())
+}
+
+fn assume_role(call: &Call) -> Reply {
+    let field = |name: &str| url::form_urlencoded::parse(&call.body).find(|(field, _)| field == name);
+    if field("RoleArn").is_none_or(|(_, role)| role != ROLE) {
+        return refusal("AccessDenied", "The caller is not authorized to perform: sts:AssumeRole");
+    }
+    let credentials = Xml::new()
+        .text("AccessKeyId", SESSION_KEY)
+        .text("SecretAccessKey", "sandbox-session-secret")
+        .text("SessionToken", SESSION_TOKEN)
+        .text("Expiration", "2099-12-31T23:59:59Z");
+    let user = Xml::new().text("Arn", format!("{ROLE}/publish")).text("AssumedRoleId", "AROASANDBOX:publish");
+    let result = Xml::new().child("Credentials", credentials).child("AssumedRoleUser", user);
+    let metadata = Xml::new().text("RequestId", ids::random());
+    let body = Xml::new().child("AssumeRoleResult", result).child("ResponseMetadata", metadata);
+    Reply::xml(200, body.document("AssumeRoleResponse", Some(NAMESPACE)))
+}
+
+pub fn answer(_: &World, call: &Call) -> Reply {
+    if operation(call) == "AssumeRole" {
+        return assume_role(call);
+    }
     let result = Xml::new()
         .text("Arn", format!("arn:aws:iam::{ACCOUNT}:user/publish"))
         .text("UserId", "AIDASANDBOX")
@@ -19,10 +54,11 @@ pub fn answer(_: &World, _: &Call) -> Reply {
 }
 
 pub fn invalid_token() -> Reply {
-    let error = Xml::new()
-        .text("Type", "Sender")
-        .text("Code", "InvalidClientTokenId")
-        .text("Message", "The security token included in the request is invalid.");
+    refusal("InvalidClientTokenId", "The security token included in the request is invalid.")
+}
+
+fn refusal(code: &str, message: &str) -> Reply {
+    let error = Xml::new().text("Type", "Sender").text("Code", code).text("Message", message);
     Reply::xml(
         403,
         Xml::new().child("Error", error).text("RequestId", ids::random()).document("ErrorResponse", Some(NAMESPACE)),
