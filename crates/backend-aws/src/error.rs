@@ -140,7 +140,7 @@ pub fn hint(code: &str, message: &str) -> Option<&'static str> {
             }
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => "the session has ended: log in again",
             "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
-                "the identity lacks a permission; the README lists those that publishing needs"
+                "the identity lacks a permission; docs/aws.md has the policies that publishing needs"
             }
             "TagPolicyViolation" => "a policy of the organization decides about tags: set them under [PROFILE.tags]",
             _ => return None,
