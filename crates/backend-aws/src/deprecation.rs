@@ -12,7 +12,6 @@ const DAY: i64 = 24 * 60 * 60;
 pub async fn deprecate(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<bool> {
     let Some(days) = aws.config.deprecate_after_days else { return Ok(false) };
     let image = find::image_by_id(aws, cx, region, ami).await?;
-    let image = image.ok_or_else(|| Error::new(Kind::NotFound, format!("{ami} is not in {region} any more")))?;
     if image.deprecation_time().is_some() {
         return Ok(false);
     }

@@ -43,8 +43,8 @@ where
                 (code, "") => format!("AWS answered {code}"),
                 (code, message) => format!("AWS answered {code}: {message}"),
             };
-            // That there are too many public images does not pass, other than that there are too many copies.
-            let is_quota = code == "ResourceLimitExceeded" && message.contains("public");
+            // That there are too many copies passes; that there are too many of anything else does not.
+            let is_quota = code == "ResourceLimitExceeded" && !message.contains("cop");
             let kind = if is_quota { Kind::Invalid } else { kind_of(&code, status) };
             with_hint(Error::new(kind, text), hint(&code, message))
         }

@@ -1,9 +1,12 @@
 //! What is there already, asked of the cloud.
 
 use aws_sdk_ec2::types::{Filter, Image, ImportSnapshotTask, Snapshot};
-use publisher::{Cx, Kind, Result, RunKey, TAG_NAME, TAG_RUN};
+use publisher::{Cx, Error, Kind, Result, RunKey, TAG_NAME, TAG_RUN};
 
-use crate::{Aws, Undo, error::classify};
+use crate::{
+    Aws, Undo,
+    error::{classify, soon},
+};
 
 fn of_run(run: &RunKey) -> Filter {
     Filter::builder().name(format!("tag:{TAG_RUN}")).values(run.as_str()).build()
@@ -22,10 +25,16 @@ pub async fn newest_image(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str) ->
     Ok(all.into_iter().max_by(|one, other| one.creation_date().cmp(&other.creation_date())))
 }
 
-/// An image by its id.
-pub async fn image_by_id(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<Option<Image>> {
-    let filter = Filter::builder().name("image-id").values(id).build();
-    images(aws, cx, region, filter).await.map(|images| images.into_iter().next())
+/// An image that was just there, by its id. It may not be known everywhere yet, which passes.
+pub async fn image_by_id(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<Image> {
+    let ec2 = aws.clients.ec2(region);
+    let request = || async {
+        let answer = ec2.describe_images().image_ids(id).include_disabled(true).send().await;
+        let found = answer.map_err(classify).map_err(soon)?.images.unwrap_or_default();
+        let nothing = || soon(Error::new(Kind::NotFound, format!("{id} is not in {region}")));
+        found.into_iter().next().ok_or_else(nothing)
+    };
+    cx.retry("reading the image", request).await
 }
 
 /// The images that the run made in a region.

@@ -80,6 +80,9 @@ impl Shape {
         if volume_size < least {
             return refuse(format!("aws.volume_size is {volume_size} GiB, and the disk has {least}"));
         }
+        if volume_size > LARGEST {
+            return refuse(format!("aws.volume_size is {volume_size} GiB, and may be at most {LARGEST}"));
+        }
         Ok(Self {
             architecture: architecture.to_owned(),
             boot_mode: boot_mode.to_owned(),
@@ -109,8 +112,10 @@ fn uefi_data(config: &Config, boot_mode: &str) -> Result<Option<String>> {
     let data: String = text.split_whitespace().collect();
     let is_base64 = BASE64_STANDARD.decode(&data).is_ok_and(|bytes| !bytes.is_empty());
     // RegisterImage, "UefiData": up to 64 KB.
-    if !is_base64 || data.len() > 64 << 10 {
-        return Err(refuse("it is no base64 of at most 64 KiB").with_hint("`uefivars -i json -o aws` writes one"));
+    if !is_base64 || data.len() > 64_000 {
+        return Err(
+            refuse("it is no base64 of at most 64,000 characters").with_hint("`uefivars -i json -o aws` writes one")
+        );
     }
     Ok(Some(data))
 }
@@ -181,7 +186,6 @@ pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<P
     }
     aws.clients.check_credentials().await?;
     let regions = regions(aws, cx).await?;
-    sharing::preflight(aws, cx, &regions).await?;
     let digest = image.content()?.digest().to_string();
     let tags = tags::all(&aws.spec, &name, cx.run(), &digest);
     let decided = Decided { shape, name, regions, digest, tags, image: image.clone() };
@@ -189,6 +193,9 @@ pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<P
         check_bucket(aws, cx, bucket, decided.home()).await?;
     }
     let found = found(aws, cx, &decided).await?;
+    if found.is_none() {
+        sharing::preflight(aws, cx, &decided.regions).await?;
+    }
     let plan = Plan { steps: steps(aws, &decided, found.is_some(), image)?, regions: decided.regions.clone(), found };
     aws.decided.set(decided).map_err(|_| Error::new(Kind::Local, "a backend publishes one image"))?;
     Ok(plan)
@@ -210,8 +217,24 @@ pub async fn regions(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Region>> {
     let request = || async { ec2.describe_regions().all_regions(true).send().await.map_err(classify) };
     let known = cx.retry("reading the regions", request).await?.regions.unwrap_or_default();
     let mut regions = Vec::new();
+    for name in aws.config.per_region.keys() {
+        let is_known = |region: &KnownRegion| region.region_name() == Some(name);
+        if !known.iter().any(is_known) {
+            return Err(Error::new(Kind::Config, format!("aws.per_region.{name} is no region's")));
+        }
+        if !wanted.contains(name) {
+            let message = format!("aws.per_region.{name} is configured, and the image does not go there");
+            cx.emit(Event::Warning { message });
+        }
+    }
     for name in wanted {
-        check_region(&name, &known)?;
+        match check_region(&name, &known) {
+            Err(error) if !aws.config.is_required(&name) => {
+                cx.emit(Event::Warning { message: format!("{name} is left out: {error}") });
+                continue;
+            }
+            checked => checked?,
+        }
         let region = Region(name);
         if !regions.contains(&region) {
             regions.push(region);

@@ -109,9 +109,14 @@ async fn register_once(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<Strin
 /// # Errors
 /// What AWS says of an AMI that failed.
 pub async fn wait(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<()> {
+    outcome(aws, cx, region, ami).await?
+}
+
+/// Waits until an AMI is available, or has failed: that is the inner error, and the outer what kept it from being seen.
+pub async fn outcome(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<Result<()>> {
     let ec2 = aws.clients.ec2(region);
     let look = || async {
-        let answer = ec2.describe_images().image_ids(ami).send().await.map_err(classify);
+        let answer = ec2.describe_images().image_ids(ami).include_disabled(true).send().await.map_err(classify);
         let images = match answer {
             Ok(answer) => answer.images.unwrap_or_default(),
             // An AMI is not known everywhere the moment it is made.
@@ -119,13 +124,15 @@ pub async fn wait(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<(
             Err(error) => return Err(error),
         };
         match images.first().and_then(Image::state) {
-            Some(ImageState::Available) => Ok(Poll::Ready(())),
+            Some(ImageState::Available) => Ok(Poll::Ready(Ok(()))),
             Some(ImageState::Failed | ImageState::Invalid | ImageState::Error | ImageState::Deregistered) => {
                 let reason = images.first().and_then(Image::state_reason).and_then(|reason| reason.message());
-                Err(Error::new(
-                    Kind::Invalid,
-                    format!("AWS failed to make {ami}: {}", reason.unwrap_or("it gives no reason")),
-                ))
+                let reason = reason.unwrap_or("it gives no reason");
+                Ok(Poll::Ready(Err(Error::new(Kind::Invalid, format!("AWS failed to make {ami}: {reason}")))))
+            }
+            Some(ImageState::Disabled) => {
+                let enable = format!("aws ec2 enable-image --region {region} --image-id {ami}");
+                Err(Error::new(Kind::Conflict, format!("{ami} in {region} is disabled")).with_hint(enable))
             }
             _ => Ok(Poll::Pending { percent: None, retry_after: None }),
         }

@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
     CreateVolumePermission, CreateVolumePermissionModifications, ImageAttributeName, LaunchPermission,
     LaunchPermissionModifications, PermissionGroup, SnapshotAttributeName,
 };
-use publisher::{Cx, Error, Kind, Region, Result};
+use publisher::{Cx, Error, Event, Kind, Region, Result};
 
 use crate::{Aws, Sharing, Undo, error::classify, find};
 
@@ -21,26 +21,43 @@ enum Who {
 }
 
 /// What can be known before anything is made: whether each region lets images be public, and whether the account encrypts
-/// what could then not be.
+/// what could then not be. Of a region that need not have the image it is only said.
 ///
 /// # Errors
 /// [`Kind::Conflict`] with the region, and who manages it there. Nothing is ever unblocked.
 pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, regions: &[Region]) -> Result<()> {
     let Some(sharing) = aws.config.sharing.as_ref().filter(|sharing| !sharing.is_private()) else { return Ok(()) };
     for region in regions {
-        if sharing.public {
-            check_public_access(aws, cx, region).await?;
-        }
-        let own_key = aws.config.kms_key.is_some();
-        if (sharing.public || !own_key) && encrypts(aws, cx, region).await? {
-            let text = format!("the account encrypts all snapshots in {region}, which then cannot be shared");
-            return Err(Error::new(Kind::Conflict, text).with_hint(
-                "share with accounts by a key of yours (aws.kms_key), or end the account's default there: \
-                 aws ec2 disable-ebs-encryption-by-default --region …",
-            ));
+        match check_region(aws, cx, sharing, region).await {
+            Err(error) if !aws.config.is_required(&region.0) => {
+                cx.emit(Event::Warning { message: format!("the AMI will not be shared in {region}: {error}") });
+            }
+            checked => checked?,
         }
     }
     Ok(())
+}
+
+async fn check_region(aws: &Aws, cx: &Cx<Undo>, sharing: &Sharing, region: &Region) -> Result<()> {
+    if sharing.public {
+        check_public_access(aws, cx, region).await?;
+    }
+    let is_home = aws.config.regions.as_ref().and_then(|regions| regions.0.first()) == Some(&region.0);
+    let own_key = aws.config.key_in(&region.0, is_home).is_some();
+    if (sharing.public || !own_key) && encrypts(aws, cx, region).await? {
+        let text = format!("the account encrypts all snapshots in {region}, and others could not use what is");
+        return Err(Error::new(Kind::Conflict, text).with_hint(format!(
+            "share with accounts by a key of yours there, or end the account's default: \
+             aws ec2 disable-ebs-encryption-by-default --region {region}"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether an AMI is not shared yet with all that it is to be shared with.
+pub async fn is_due(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<bool> {
+    let Some(sharing) = &aws.config.sharing else { return Ok(false) };
+    Ok(!Change::between(&may_start(aws, cx, region, ami).await?, &wanted(sharing), sharing).is_nothing())
 }
 
 async fn check_public_access(aws: &Aws, cx: &Cx<Undo>, region: &Region) -> Result<()> {
@@ -70,17 +87,13 @@ async fn encrypts(aws: &Aws, cx: &Cx<Undo>, region: &Region) -> Result<bool> {
 pub async fn share(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<bool> {
     let Some(sharing) = &aws.config.sharing else { return Ok(false) };
     let image = find::image_by_id(aws, cx, region, ami).await?;
-    let snapshot = image.as_ref().and_then(|image| {
-        image.block_device_mappings().iter().find_map(|device| device.ebs()?.snapshot_id()).map(str::to_owned)
-    });
-    let mut changed = false;
-    if let Some(snapshot) = &snapshot {
-        let accounts = sharing.accounts.0.iter().cloned().map(Who::Account).collect();
-        let change = Change::between(&may_copy(aws, cx, region, snapshot).await?, &accounts, sharing);
-        changed |= !change.is_nothing();
-        let shared = change_snapshot(aws, cx, region, snapshot, change).await;
-        shared.map_err(|error| error.context(format!("cannot share {snapshot} in {region}")))?;
-    }
+    let snapshot = image.block_device_mappings().iter().find_map(|device| device.ebs()?.snapshot_id());
+    let snapshot = snapshot.ok_or_else(|| Error::new(Kind::Invalid, format!("{ami} in {region} has no snapshot")))?;
+    let accounts = sharing.accounts.0.iter().cloned().map(Who::Account).collect();
+    let change = Change::between(&may_copy(aws, cx, region, snapshot).await?, &accounts, sharing);
+    let mut changed = !change.is_nothing();
+    let shared = change_snapshot(aws, cx, region, snapshot, change).await;
+    shared.map_err(|error| error.context(format!("cannot share {snapshot} in {region}")))?;
     let change = Change::between(&may_start(aws, cx, region, ami).await?, &wanted(sharing), sharing);
     changed |= !change.is_nothing();
     let shared = change_image(aws, cx, region, ami, change).await;
@@ -176,11 +189,27 @@ async fn change_snapshot(aws: &Aws, cx: &Cx<Undo>, region: &str, snapshot: &str,
         Who::Everyone => Some(CreateVolumePermission::builder().group(PermissionGroup::All).build()),
         Who::Organization(_) | Who::Unit(_) => None,
     };
-    let list = |who: &[Who]| (!who.is_empty()).then(|| who.iter().filter_map(permission).collect());
-    let permissions = CreateVolumePermissionModifications::builder()
-        .set_add(list(&change.add))
-        .set_remove(list(&change.remove))
-        .build();
+    // AWS adds or removes in one request, and does not do both (ModifySnapshotAttribute).
+    for (who, removes) in [(&change.add, false), (&change.remove, true)] {
+        let list: Vec<_> = who.iter().filter_map(permission).collect();
+        if list.is_empty() {
+            continue;
+        }
+        let permissions = CreateVolumePermissionModifications::builder();
+        let permissions =
+            if removes { permissions.set_remove(Some(list)) } else { permissions.set_add(Some(list)) }.build();
+        modify_snapshot(aws, cx, region, snapshot, permissions).await?;
+    }
+    Ok(())
+}
+
+async fn modify_snapshot(
+    aws: &Aws,
+    cx: &Cx<Undo>,
+    region: &str,
+    snapshot: &str,
+    permissions: CreateVolumePermissionModifications,
+) -> Result<()> {
     let ec2 = aws.clients.ec2(region);
     let request = || async {
         let request = ec2

@@ -2,9 +2,9 @@
 
 use aws_sdk_ec2::types::{Image, ImageState};
 use futures::future::try_join_all;
-use publisher::{Artifact, Cx, Error, Kind, Region, RegionOutcome, RegionState, Replication, Result};
+use publisher::{Artifact, Cx, Error, Event, Kind, Region, RegionOutcome, RegionState, Replication, Result};
 
-use crate::{Aws, Registered, Replica, Undo, find, plan};
+use crate::{Aws, Registered, Replica, Undo, find, plan, sharing};
 
 pub async fn status(aws: &Aws, cx: &Cx<Undo>) -> Result<(Registered, Replication<Replica>)> {
     aws.clients.check_credentials().await?;
@@ -23,17 +23,25 @@ pub async fn status(aws: &Aws, cx: &Cx<Undo>) -> Result<(Registered, Replication
     let name = image.name().unwrap_or_default();
     let looks = regions.iter().map(|region| async move {
         let there = find::image_by_name(aws, cx, &region.0, name).await?;
-        Ok::<_, Error>(outcome(region, there.as_ref()))
+        let state = state(region, there.as_ref());
+        if let RegionState::Available(Replica { ami }) = &state
+            && sharing::is_due(aws, cx, &region.0, ami).await?
+        {
+            cx.emit(Event::Warning {
+                message: format!("{ami} in {region} is not shared as configured: publish again"),
+            });
+        }
+        Ok::<_, Error>(RegionOutcome { region: region.clone(), state, required: aws.config.is_required(&region.0) })
     });
     let registered = Registered::found(home, &image);
     let (regions, resources) = (try_join_all(looks).await?, registered.resources());
     Ok((registered, Replication { regions, changed: false, resources }))
 }
 
-fn outcome(region: &Region, image: Option<&Image>) -> RegionOutcome<Replica> {
+fn state(region: &Region, image: Option<&Image>) -> RegionState<Replica> {
     let replica = |image: &Image| Replica { ami: image.image_id().unwrap_or_default().to_owned() };
     let failed = |text: String| RegionState::Failed(Error::new(Kind::Invalid, text));
-    let state = match (image, image.and_then(Image::state)) {
+    match (image, image.and_then(Image::state)) {
         (Some(image), Some(ImageState::Available)) => RegionState::Available(replica(image)),
         (Some(image), Some(ImageState::Pending)) => {
             RegionState::Pending { replica: Some(replica(image)), percent: None }
@@ -47,6 +55,5 @@ fn outcome(region: &Region, image: Option<&Image>) -> RegionOutcome<Replica> {
             Error::new(Kind::NotFound, format!("the AMI is not in {region}"))
                 .with_hint("publish again: only what is missing is made"),
         ),
-    };
-    RegionOutcome::new(region.clone(), state)
+    }
 }

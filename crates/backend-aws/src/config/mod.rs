@@ -112,18 +112,69 @@ impl Config {
             return refuse(format!("aws.throughput is set, and volumes of type {kind} take none"));
         }
         let keys = self.per_region.iter().map(|(name, region)| (format!("per_region.{name}.kms_key"), &region.kms_key));
+        let is_key = |key: &&str| key.starts_with("arn:") && key.contains(":kms:") && key.contains(":key/");
         for (setting, key) in [("kms_key".to_owned(), &self.kms_key)].into_iter().chain(keys) {
-            if let Some(key) = key.as_deref().filter(|key| !key.starts_with("arn:")) {
-                return refuse(format!("aws.{setting} is \"{key}\", and has to be the ARN of a key"));
+            if let Some(key) = key.as_deref().filter(|key| !is_key(key)) {
+                return refuse(format!(
+                    "aws.{setting} is \"{key}\", and has to be the ARN of a key: arn:aws:kms:…:key/…"
+                ));
             }
         }
+        for (name, region) in &self.per_region {
+            // The ARN of a key says in its fourth part where the key is.
+            let elsewhere = |key: &&String| key.split(':').nth(3) != Some(name);
+            if let Some(key) = region.kms_key.as_ref().filter(elsewhere) {
+                return refuse(format!("aws.per_region.{name}.kms_key is \"{key}\", which is a key of another region"));
+            }
+        }
+        self.check_home()?;
+        self.check_deprecation()?;
         if self.kms_key.is_some() && self.encrypted == Some(false) {
             return refuse("aws.kms_key is set, and aws.encrypted is false".to_owned());
         }
         match &self.sharing {
-            Some(sharing) => sharing.check(self.is_encrypted(), self.kms_key.is_some()),
+            Some(sharing) => sharing.check(self.is_encrypted(), self.has_all_keys()),
             None => Ok(()),
         }
+    }
+
+    /// The home region has to have the image, and its key is `kms_key`.
+    fn check_home(&self) -> Result<()> {
+        let home = self.regions.as_ref().and_then(|regions| regions.0.first());
+        let Some((name, region)) = home.and_then(|home| self.per_region.get_key_value(home)) else { return Ok(()) };
+        let refuse = |text: String| Err(Error::new(Kind::Config, text));
+        if region.best_effort == Some(true) {
+            return refuse(format!("aws.per_region.{name}.best_effort is true, and {name} is the home region"));
+        }
+        if region.kms_key.is_some() {
+            return refuse(format!("aws.per_region.{name}.kms_key is set, and {name} is the home region: aws.kms_key"));
+        }
+        Ok(())
+    }
+
+    /// EC2, "Deprecate an AMI": ten years at the most, and two for a public one.
+    fn check_deprecation(&self) -> Result<()> {
+        let public = self.sharing.as_ref().is_some_and(|sharing| sharing.public);
+        let most = if public { 2 * 365 } else { 10 * 365 };
+        match self.deprecate_after_days {
+            Some(days) if !(1..=most).contains(&days) => {
+                let which = if public { " of a public AMI" } else { "" };
+                let text = format!("aws.deprecate_after_days is {days}, and{which} may be 1 to {most}");
+                Err(Error::new(Kind::Config, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The key that is configured for a region.
+    pub(crate) fn key_in(&self, region: &str, is_home: bool) -> Option<&String> {
+        if is_home { self.kms_key.as_ref() } else { self.per_region.get(region)?.kms_key.as_ref() }
+    }
+
+    /// Whether each region has a key of ours.
+    fn has_all_keys(&self) -> bool {
+        let regions = self.regions.iter().flat_map(|regions| &regions.0).enumerate();
+        self.kms_key.is_some() && regions.skip(1).all(|(_, region)| self.key_in(region, false).is_some())
     }
 
     /// The type of the root volume.

@@ -40,10 +40,10 @@ impl Sharing {
             return refuse("aws.sharing.public is true, and the snapshot is encrypted".to_owned(), hint);
         }
         if !self.is_private() && encrypted && !own_key {
-            let hint =
-                "others cannot use the account's own key: name one of yours with aws.kms_key, and let them use it";
+            let hint = "others cannot use the account's own key: name one of yours for each region (aws.kms_key, and \
+                        aws.per_region.NAME.kms_key), and let them use it";
             return refuse(
-                "aws.sharing names others, and the snapshot is encrypted with the account's own key".to_owned(),
+                "aws.sharing names others, and a snapshot is encrypted with the account's own key".to_owned(),
                 hint,
             );
         }

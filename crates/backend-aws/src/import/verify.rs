@@ -1,13 +1,17 @@
 //! A snapshot read back, and compared with the image block by block.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_ebs::types::Block;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::{StreamExt, TryStreamExt, stream};
 use publisher::{Cx, Error, Event, Kind, Result};
 use sha2::{Digest, Sha256};
 
 use crate::{Aws, Undo, error::classify};
+
+/// How long one attempt at one block may take.
+const ATTEMPT: Duration = Duration::from_secs(60);
 
 /// Blocks that are read at the same time.
 const AT_ONCE: usize = 16;
@@ -71,7 +75,7 @@ async fn list(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<Vec<Block>> {
 
 async fn read(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, block: &Block) -> Result<Vec<u8>> {
     let ebs = aws.clients.ebs(aws.home()?);
-    let request = || async {
+    let once = || async {
         let answer = ebs
             .get_snapshot_block()
             .snapshot_id(snapshot)
@@ -80,9 +84,20 @@ async fn read(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, block: &Block) -> Result
             .send()
             .await
             .map_err(classify)?;
+        let sealed = answer.checksum().map(str::to_owned);
         let body = answer.block_data.collect().await;
-        body.map(|bytes| bytes.to_vec())
-            .map_err(|error| Error::new(Kind::Transient, "the block was cut off on its way").caused_by(error))
+        let bytes = body
+            .map(|bytes| bytes.to_vec())
+            .map_err(|error| Error::new(Kind::Transient, "the block was cut off on its way").caused_by(error))?;
+        if sealed.is_some_and(|sealed| sealed != BASE64_STANDARD.encode(Sha256::digest(&bytes))) {
+            return Err(Error::new(Kind::Transient, "the block was damaged on its way"));
+        }
+        Ok(bytes)
+    };
+    // The client's own time-outs end with the head of an answer.
+    let request = || async {
+        let late = |_| Err(Error::new(Kind::Transient, "the block did not arrive in time"));
+        tokio::time::timeout(ATTEMPT, once()).await.unwrap_or_else(late)
     };
     cx.retry("reading the snapshot back", request).await
 }

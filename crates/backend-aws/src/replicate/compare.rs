@@ -1,5 +1,5 @@
 use aws_sdk_ec2::types::Image;
-use publisher::{Cx, Error, Kind, Region, Result};
+use publisher::{Cx, Region, Result};
 
 use crate::{Aws, Registered, Undo, find};
 
@@ -11,8 +11,8 @@ pub async fn differences(
     region: &Region,
     copy: &str,
 ) -> Result<Vec<String>> {
-    let (source, copy) =
-        (read(aws, cx, &registered.region, &registered.ami).await?, read(aws, cx, &region.0, copy).await?);
+    let source = find::image_by_id(aws, cx, &registered.region, &registered.ami).await?;
+    let copy = find::image_by_id(aws, cx, &region.0, copy).await?;
     let fields = fields(&source).into_iter().zip(fields(&copy));
     let differing = fields.filter(|((_, source), (_, copy))| source != copy);
     let name = |value: Option<String>| value.unwrap_or_else(|| "not set".to_owned());
@@ -21,12 +21,7 @@ pub async fn differences(
         .collect())
 }
 
-async fn read(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<Image> {
-    let found = find::image_by_id(aws, cx, region, ami).await?;
-    found.ok_or_else(|| Error::new(Kind::NotFound, format!("{ami} is not in {region} any more")))
-}
-
-/// Everything of an image that decides how its instances start. A copy's id, snapshot and encryption are its own.
+/// What DescribeImages tells of how an image's instances start. A copy's id, snapshot and encryption are its own.
 fn fields(image: &Image) -> Vec<(&'static str, Option<String>)> {
     let text = |value: Option<&str>| value.map(str::to_owned);
     let device = image.block_device_mappings().iter().find(|device| device.device_name() == image.root_device_name());
@@ -41,6 +36,9 @@ fn fields(image: &Image) -> Vec<(&'static str, Option<String>)> {
         ("TPM support", text(image.tpm_support().map(|value| value.as_str()))),
         ("root device", text(image.root_device_name())),
         ("volume size", disk.and_then(|disk| disk.volume_size()).map(|value| value.to_string())),
+        ("iops", disk.and_then(|disk| disk.iops()).map(|value| value.to_string())),
+        ("throughput", disk.and_then(|disk| disk.throughput()).map(|value| value.to_string())),
+        ("deletion on termination", disk.and_then(|disk| disk.delete_on_termination()).map(|value| value.to_string())),
         ("volume type", text(disk.and_then(|disk| disk.volume_type()).map(|value| value.as_str()))),
     ]
 }

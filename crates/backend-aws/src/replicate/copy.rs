@@ -1,5 +1,5 @@
 use aws_sdk_ec2::types::{ImageState, ResourceType};
-use publisher::{Cx, Error, Event, Kind, Region, Result, RunKey, TAG_DIGEST};
+use publisher::{Cx, Error, Event, Kind, Region, Result, RunKey, TAG_DIGEST, TAG_RUN};
 
 use crate::{Aws, Registered, Undo, error::classify, find, register, tags, undo};
 
@@ -16,8 +16,18 @@ pub async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Re
     let decided = aws.decided()?;
     if let Some(there) = find::image_by_name(aws, cx, &region.0, &decided.name).await? {
         let ami = there.image_id().unwrap_or_default().to_owned();
-        if tags::value(there.tags(), TAG_DIGEST) != Some(&decided.digest) {
-            let text = format!("{ami} in {region} has the name {} and holds another image", decided.name);
+        // What an AMI is registered as is in the run's key.
+        let is_ours = tags::value(there.tags(), TAG_RUN) == Some(cx.run().as_str());
+        if is_ours && there.state() == Some(&ImageState::Disabled) {
+            let text = format!("{ami} in {region} is disabled");
+            return Err(Error::new(Kind::Conflict, text)
+                .with_hint(format!("aws ec2 enable-image --region {region} --image-id {ami}")));
+        }
+        if !is_ours || tags::value(there.tags(), TAG_DIGEST) != Some(&decided.digest) {
+            let text = format!(
+                "{ami} in {region} has the name {} and holds another image, or was registered otherwise",
+                decided.name
+            );
             return Err(Error::new(Kind::Conflict, text)
                 .with_hint("images are never overwritten: give this one another version or name"));
         }
@@ -36,6 +46,7 @@ pub async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Re
         ("region", region.0.clone()),
         ("process", aws.nonce.to_string()),
     ]);
+    let key = aws.config.key_in(&region.0, false).cloned();
     let request = || {
         let request = ec2
             .copy_image()
@@ -44,8 +55,8 @@ pub async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Re
             .source_region(&registered.region)
             .source_image_id(&registered.ami)
             .client_token(token.as_str())
-            .set_encrypted(decided.shape.encrypted.then_some(true))
-            .set_kms_key_id(aws.config.per_region.get(&region.0).and_then(|there| there.kms_key.clone()))
+            .set_encrypted((decided.shape.encrypted || key.is_some()).then_some(true))
+            .set_kms_key_id(key.clone())
             .tag_specifications(tags::specification(ResourceType::Image, &decided.tags))
             .tag_specifications(tags::specification(ResourceType::Snapshot, &decided.tags));
         async { request.send().await.map_err(classify) }
@@ -60,12 +71,10 @@ pub async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Re
 
 /// Waits for a copy. One that failed is removed, so that its name is free for the next run.
 async fn finish(aws: &Aws, cx: &Cx<Undo>, region: &Region, ami: &str) -> Result<()> {
-    let waited = register::wait(aws, cx, &region.0, ami).await;
-    if let Err(error) = &waited
-        && error.kind() == Kind::Invalid
-        && let Err(left) = undo::deregister(aws, cx, &region.0, ami).await
-    {
+    // Only what AWS itself calls failed is removed, and not what could not be looked at.
+    let Err(failure) = register::outcome(aws, cx, &region.0, ami).await? else { return Ok(()) };
+    if let Err(left) = undo::deregister(aws, cx, &region.0, ami).await {
         cx.emit(Event::Warning { message: format!("left behind: {ami} in {region}: {left}") });
     }
-    waited
+    Err(failure)
 }

@@ -41,7 +41,7 @@ pub async fn replicate(
     let has_more = aws.config.sharing.is_some() || aws.config.deprecate_after_days.is_some();
     if has_more && (failed || pending) {
         let why = if failed { "a region that has to have it failed" } else { "it is not everywhere yet" };
-        let message = format!("the AMI is not shared and not deprecated: {why}; publish again");
+        let message = format!("sharing and deprecation wait: {why}; publish again");
         cx.emit(Event::Warning { message });
     } else if has_more {
         for done in join_all(regions.iter_mut().map(|outcome| open(aws, cx, outcome))).await {
@@ -89,7 +89,7 @@ async fn bring(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Regio
         }
         Err(error) => {
             cx.emit(Event::RegionFailed { region: region.clone(), error: error.to_string() });
-            (RegionState::Failed(error), true)
+            (RegionState::Failed(error), false)
         }
     };
     let required = aws.config.is_required(&region.0);

@@ -64,7 +64,7 @@ async fn what_contradicts_is_refused() {
     stage.config.uefi_data = Some(file.clone());
     assert!(refused(&stage).await.1.ends_with("it cannot be read"));
     std::fs::write(&file, "no base64!").unwrap();
-    assert!(refused(&stage).await.1.ends_with("it is no base64 of at most 64 KiB"));
+    assert!(refused(&stage).await.1.ends_with("it is no base64 of at most 64,000 characters"));
     stage.config.boot_mode = Some("legacy-bios".into());
     assert!(refused(&stage).await.1.ends_with("the boot mode is legacy-bios, which has no use for it"));
 }
@@ -72,7 +72,7 @@ async fn what_contradicts_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_that_aws_would_refuse_are_named_before_anything_is_asked() {
     type Change = fn(&mut backend_aws::Config);
-    let changes: [(Change, &str); 6] = [
+    let changes: [(Change, &str); 9] = [
         (|config| config.volume_type = Some("sc1".into()), "aws.volume_type is \"sc1\", and may be gp3 or gp2 or"),
         (|config| config.volume_type = Some("io2".into()), "aws.iops is not set, and volumes of type io2 want it"),
         (
@@ -84,7 +84,7 @@ async fn settings_that_aws_would_refuse_are_named_before_anything_is_asked() {
             "aws.throughput is set, and volumes of type gp2 take none",
         ),
         (
-            |config| (config.encrypted, config.kms_key) = (Some(false), Some("arn:aws:kms:x".into())),
+            |config| (config.encrypted, config.kms_key) = (Some(false), Some("arn:aws:kms:us-east-1:1:key/x".into())),
             "aws.kms_key is set, and aws.encrypted is false",
         ),
         (
@@ -94,6 +94,22 @@ async fn settings_that_aws_would_refuse_are_named_before_anything_is_asked() {
             },
             "aws.per_region.eu-west-1.kms_key is \"alias/x\", and has to be the ARN of a key",
         ),
+        (
+            |config| {
+                let key = Some("arn:aws:kms:us-east-1:123456789012:key/x".into());
+                let region = backend_aws::RegionConfig { kms_key: key, ..Default::default() };
+                drop(config.per_region.insert("eu-west-1".into(), region));
+            },
+            "aws.per_region.eu-west-1.kms_key is \"arn:aws:kms:us-east-1:123456789012:key/x\", which is a key of another",
+        ),
+        (
+            |config| {
+                let region = backend_aws::RegionConfig { best_effort: Some(true), ..Default::default() };
+                drop(config.per_region.insert("us-east-1".into(), region));
+            },
+            "aws.per_region.us-east-1.best_effort is true, and us-east-1 is the home region",
+        ),
+        (|config| config.deprecate_after_days = Some(4000), "aws.deprecate_after_days is 4000, and may be 1 to 3650"),
     ];
     for (change, said) in changes {
         let mut stage = Stage::new(Route::Ebs).await;

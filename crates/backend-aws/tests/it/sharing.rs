@@ -50,10 +50,13 @@ async fn others_are_taken_off_only_where_that_is_asked_for() {
     assert_eq!(stage.publish().await.status, Status::Published);
     let both = json!([["userId", more], ["userId", PARTNER]]);
     assert_eq!(stage.list(HOME, "images")[0]["shared_with"], both, "nobody is taken off");
-    stage.config.sharing = Some(Sharing { remove_others: true, ..with(more) });
-    assert_eq!(stage.publish().await.status, Status::Published);
+    // One is added and two are taken off.
+    let last = "444455556666";
+    stage.config.sharing = Some(Sharing { remove_others: true, ..with(last) });
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.regions);
     for kind in ["images", "snapshots"] {
-        assert_eq!(stage.list(OTHER, kind)[0]["shared_with"], json!([["userId", more]]), "{kind}");
+        assert_eq!(stage.list(OTHER, kind)[0]["shared_with"], json!([["userId", last]]), "{kind}");
     }
 }
 
@@ -86,7 +89,7 @@ async fn a_region_that_lets_no_image_be_public_is_named_before_anything_is_made_
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_shared_is_refused_before_anything_is_made() {
     type Change = fn(&mut Stage);
-    let changes: [(Change, &str); 5] = [
+    let changes: [(Change, &str); 6] = [
         (|stage| stage.config.sharing = Some(with("1234")), "aws.sharing.accounts has \"1234\""),
         (
             |stage| stage.config.sharing.as_mut().unwrap().organizations = Names::parse("o-abcdefghij"),
@@ -98,7 +101,12 @@ async fn what_cannot_be_shared_is_refused_before_anything_is_made() {
         ),
         (
             |stage| stage.config.encrypted = Some(true),
-            "aws.sharing names others, and the snapshot is encrypted with the account's own key",
+            "aws.sharing names others, and a snapshot is encrypted with the account's own key",
+        ),
+        (
+            // A key at home is none in the other region.
+            |stage| stage.config.kms_key = Some("arn:aws:kms:us-east-1:123456789012:key/ours".into()),
+            "aws.sharing names others, and a snapshot is encrypted with the account's own key",
         ),
         (
             |stage| stage.config.kms_key = Some("alias/ours".into()),
@@ -115,7 +123,7 @@ async fn what_cannot_be_shared_is_refused_before_anything_is_made() {
     let stage = stage(with(PARTNER)).await;
     stage.sandbox.decide(OTHER, Decision::EncryptSnapshots);
     let error = stage.publish().await.error.unwrap();
-    assert_eq!(error.message, "the account encrypts all snapshots in eu-west-1, which then cannot be shared");
+    assert_eq!(error.message, "the account encrypts all snapshots in eu-west-1, and others could not use what is");
     assert_eq!(stage.audit()["mutations"], 0);
 }
 

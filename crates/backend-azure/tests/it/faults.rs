@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use publisher::{Kind, Mode, Pipeline, Status, Target};
+use publisher::{Kind, Mode, Pipeline, Stage as RunStage, Status, Target};
 use sandbox::Pace;
 
 use crate::stage::Stage;
@@ -92,6 +92,41 @@ async fn a_failure_at_any_step_leaves_nothing_behind() {
         }
         // And the way is free for the next run.
         assert_eq!(stage.publish().await.status, Status::Published, "{operation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_never_taken_for_absent() {
+    let usual = Stage::new().await;
+    usual.publish().await;
+    let reads = usual.requests("Read");
+    assert!(reads > 8, "{reads}");
+    for nth in 1..=reads {
+        let stage = Stage::new().await;
+        stage.publish().await;
+        let version = stage.audit()["azure"]["image_versions"][0].clone();
+        // Another image: were the definition or the version taken for absent, they would be made again.
+        let mut stage = stage;
+        stage.replace_image(&[3; 1 << 20]);
+        stage.fault(&format!(r#"{{"operation": "Read", "nth": {nth}, "kind": "deny"}}"#));
+        let report = stage.publish().await;
+        let audit = stage.audit();
+        assert_eq!(audit["azure"]["image_versions"][0], version, "{nth}: what is there stays as it is");
+        if report.status == Status::Failed {
+            let error = report.error.unwrap();
+            assert_eq!(error.kind, Kind::Denied, "{nth}");
+            // Once Azure has accepted the version, it stays, and a rerun looks after it.
+            let accepted = usize::from(error.stage == Some(RunStage::Replicate));
+            assert_eq!((stage.count("image_versions"), stage.count("open_sas")), (1 + accepted, 0), "{nth}");
+        }
+        assert_eq!(stage.requests("DeleteImageVersion"), 0, "{nth}: no version is ever deleted to make room");
+    }
+    // All that preflight reads, it reads before it changes anything.
+    for nth in 1..=3 {
+        let stage = Stage::new().await;
+        stage.fault(&format!(r#"{{"operation": "Read", "nth": {nth}, "kind": "deny"}}"#));
+        assert_eq!(stage.publish().await.status, Status::Failed, "{nth}");
+        assert_eq!(stage.audit()["mutations"], 0, "{nth}");
     }
 }
 

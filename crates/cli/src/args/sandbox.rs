@@ -27,6 +27,10 @@ pub struct Sandbox {
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
 
+    /// The form of these variables: lines for a shell, or one JSON document
+    #[arg(long, default_value = "human")]
+    pub format: Format,
+
     /// Finish long operations at once
     #[arg(long)]
     pub instant: bool,

@@ -1,11 +1,15 @@
-use std::{io::Write, path::Path};
+use std::{collections::BTreeMap, io::Write, path::Path};
 
 use publisher::{Error, Kind, Result};
 use sandbox::{Pace, Settings};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{args::Sandbox, exit::Exit, render::message};
+use crate::{
+    args::{Format, Sandbox},
+    exit::Exit,
+    render::message,
+};
 
 pub async fn sandbox(args: &Sandbox) -> Result<Exit> {
     let local = |what: String| move |error: std::io::Error| Error::new(Kind::Local, what).caused_by(error);
@@ -21,7 +25,13 @@ pub async fn sandbox(args: &Sandbox) -> Result<Exit> {
     };
     let sandbox = sandbox::Sandbox::start(settings).await;
     let sandbox = sandbox.map_err(|error| Error::new(Kind::Local, "the sandbox cannot be started").caused_by(error))?;
-    let environment = sandbox.environment().to_shell();
+    let environment = match args.format {
+        Format::Human => sandbox.environment().to_shell(),
+        Format::Json => {
+            let variables: BTreeMap<_, _> = sandbox.environment().iter().map(|(k, v)| (k, v.to_owned())).collect();
+            serde_json::to_string_pretty(&variables).map(|text| text + "\n").unwrap_or_default()
+        }
+    };
     match &args.env_file {
         // Whoever waits for the file finds it whole.
         Some(path) => {

@@ -1,3 +1,8 @@
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
 use crate::stage::{Stage, stderr};
 
 #[test]
@@ -11,6 +16,40 @@ fn the_demo_needs_nothing_and_ends_well() {
         assert_eq!(table.lines().filter(row).count(), 1, "{cloud} {region}: {table}");
     }
     assert_eq!(stage.mutations(), 0, "the demo has a sandbox of its own");
+}
+
+/// What a program reads of each command that ends.
+#[test]
+fn every_command_speaks_json() {
+    let stage = Stage::new();
+    assert!(stage.run(&["demo", "--write-image", "demo.raw"]).status.success());
+    for (args, field) in [
+        (&["azure", "--plan", "--regions", "westus2", "demo.raw"][..], "targets"),
+        (&["aws", "--plan", "--regions", "us-east-1", "demo.raw"], "targets"),
+        (&["all", "--regions", "westus2,us-east-1", "demo.raw"], "targets"),
+        (&["status", "all", "--name", "demo", "--regions", "westus2,us-east-1"], "targets"),
+        (&["inspect", "demo.raw"], "clouds"),
+        (&["convert", "demo.raw", "demo.vhd", "--to", "dynamic-vhd"], "format"),
+        (&["demo"], "targets"),
+    ] {
+        let (code, report) = stage.report(args);
+        assert_eq!(code, 0, "{args:?}: {report:#}");
+        assert!(!report[field].is_null(), "{args:?}: {report:#}");
+    }
+    // The sandbox runs until it is ended; its variables are there before.
+    let file = stage.path("env.json");
+    let mut sandbox = stage
+        .command(&["sandbox", "--listen", "127.0.0.1:0", "--format", "json", "--env-file"])
+        .arg(&file)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(sandbox.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    let variables: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert!(said.contains(variables["PUBLISH_SANDBOX_URL"].as_str().unwrap()), "{said}");
+    sandbox.kill().unwrap();
+    sandbox.wait().unwrap();
 }
 
 #[test]

@@ -88,6 +88,12 @@ pub fn modify_snapshot(world: &World, region: &str, params: &Params) -> Result<X
     if added.iter().any(|(field, _)| !matches!(*field, "userId" | "group")) {
         return Err(refusal("InvalidParameterValue", "Snapshots are shared with accounts alone."));
     }
+    if !added.is_empty() && !named(params, "CreateVolumePermission.Remove").is_empty() {
+        return Err(refusal(
+            "InvalidParameterCombination",
+            "Permissions can be added or removed, and not both at once.",
+        ));
+    }
     apply(params, "CreateVolumePermission", &mut snapshot.shared_with);
     Ok(Xml::new().text("return", true))
 }
