@@ -315,6 +315,13 @@ async fn found(aws: &Aws, cx: &Cx<Undo>, decided: &Decided) -> Result<Option<Reg
 fn steps(aws: &Aws, decided: &Decided, found: bool, image: &Image) -> Result<Vec<String>> {
     let (home, others) = (decided.home(), &decided.regions[1..]);
     let copies = others.iter().map(|region| format!("copy the AMI to {region}, if it is not there"));
+    let sharing = aws.config.sharing.as_ref().filter(|sharing| !sharing.is_private());
+    let share = sharing.map(|_| "share the AMI, once it is in all regions that have to have it".to_owned());
+    let deprecate = aws
+        .config
+        .deprecate_after_days
+        .map(|days| format!("deprecate the AMI after {days} days, if nothing else is set"));
+    let copies = copies.chain(deprecate).chain(share);
     if found {
         return Ok(copies.collect());
     }
@@ -332,8 +339,5 @@ fn steps(aws: &Aws, decided: &Decided, found: bool, image: &Image) -> Result<Vec
         decided.name, shape.architecture, shape.boot_mode, shape.volume_size, shape.volume_type
     ));
     steps.extend(copies);
-    if aws.config.sharing.as_ref().is_some_and(|sharing| !sharing.is_private()) {
-        steps.push("share the AMI, once it is in all regions that have to have it".to_owned());
-    }
     Ok(steps)
 }

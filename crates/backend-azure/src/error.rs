@@ -38,7 +38,8 @@ fn kind_of(status: u16, code: &str) -> Kind {
 fn hint(code: &str, message: &str) -> Option<&'static str> {
     Some(match code {
         "AuthorizationFailed" | "LinkedAuthorizationFailed" => {
-            "the identity needs a role on the resource group that covers Microsoft.Compute disks, images and galleries"
+            "the identity needs a role on the resource group that covers Microsoft.Compute disks, images and galleries, and \
+             may read the subscription's locations; docs/azure.md has the least one"
         }
         "SubscriptionNotFound" => "check azure.subscription, and that the identity has a role in it",
         "InvalidAuthenticationToken" | "ExpiredAuthenticationToken" => client_hint(),

@@ -26,6 +26,9 @@ pub struct Runtime {
     pub cancel: CancellationToken,
     /// Where journals are kept; none keeps them in memory alone.
     pub state_dir: Option<PathBuf>,
+    /// Whether what a run has made stays when it fails, to be looked at. Accesses are closed, and what only an upload needed
+    /// goes, all the same; the next run of the same image takes back the rest.
+    pub keep: bool,
     /// One permit for each KiB of buffer.
     pub(crate) buffers: Arc<Semaphore>,
 }
@@ -34,7 +37,14 @@ impl Runtime {
     /// A runtime that keeps its journals under `state_dir`.
     #[must_use]
     pub fn new(reporter: Arc<dyn Reporter>, state_dir: Option<PathBuf>) -> Self {
-        Self { reporter, cancel: CancellationToken::new(), state_dir, buffers: Arc::new(Semaphore::new(BUFFER_KIB)) }
+        let buffers = Arc::new(Semaphore::new(BUFFER_KIB));
+        Self { reporter, cancel: CancellationToken::new(), state_dir, keep: false, buffers }
+    }
+
+    /// The same, with or without keeping what a run that fails has made.
+    #[must_use]
+    pub fn keeping(self, keep: bool) -> Self {
+        Self { keep, ..self }
     }
 }
 

@@ -175,7 +175,15 @@ impl<B: Backend> Pipeline<B> {
 
     /// Does the undos that are due and closes the journal.
     async fn finish(&self, cx: &Cx<B::Undo>, failed: bool, result: &Result<Status>) {
-        self.unwind(cx, |when| failed || when == When::Always).await;
+        let takes_back = failed && !cx.runtime().keep;
+        self.unwind(cx, |when| takes_back || when == When::Always).await;
+        if failed && cx.runtime().keep {
+            for kept in cx.journal().await.pending().iter().filter(|pending| pending.when == When::OnFailure) {
+                let message =
+                    format!("kept: {}, if it was made; the next run of the same image takes it back", kept.undo);
+                cx.emit(Event::Warning { message });
+            }
+        }
         let outcome = match result {
             Ok(_) => "done",
             Err(error) if error.kind() == Kind::Cancelled => "interrupted",

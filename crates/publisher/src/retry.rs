@@ -17,8 +17,9 @@ const FULL: u32 = COST * ATTEMPTS * LARGEST_WINDOW;
 const COST: u32 = 10;
 const LARGEST_WINDOW: u32 = 64;
 
-/// How often one request is tried at the most.
-pub(crate) const ATTEMPTS: u32 = 12;
+/// How often one request is tried at the most. Together the waits are two minutes at least: so long a service may not know
+/// what it has just made, as EBS says of its snapshots.
+pub(crate) const ATTEMPTS: u32 = 19;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// A service that asks for more patience than this is waited for no longer than this.
@@ -58,7 +59,7 @@ mod tests {
     #[test]
     fn the_budget_ends_and_success_refills_it() {
         let budget = RetryBudget::default();
-        assert_eq!((0..2000).filter(|_| budget.take()).count(), 768);
+        assert_eq!((0..2000).filter(|_| budget.take()).count(), 1216);
         for _ in 0..10 {
             assert!(!budget.take());
             budget.succeeded();
@@ -73,6 +74,9 @@ mod tests {
             let wait = wait_before(attempt, &error);
             assert!(wait <= Duration::from_millis(at_most) && wait >= Duration::from_millis(at_most / 2), "{wait:?}");
         }
+        let shortest: Duration =
+            (2..=ATTEMPTS).map(|attempt| FIRST_WAIT.saturating_mul(1 << (attempt - 2)).min(LONGEST_WAIT) / 2).sum();
+        assert!(shortest >= Duration::from_secs(120), "{shortest:?}");
         let asked = Error::new(Kind::Throttled, "x").with_retry_after(Some(Duration::from_secs(7)));
         assert_eq!(wait_before(2, &asked), Duration::from_secs(7));
     }

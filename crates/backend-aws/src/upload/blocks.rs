@@ -18,6 +18,8 @@ use vhd::{CONTENT_BLOCK, GIB, Image, Layout, Raw};
 use super::Uploaded;
 use crate::{Aws, Undo, error::classify, find, undo};
 
+/// What an account may put in a second, unless it has asked for more (EBS, "Service quotas", PutSnapshotBlock).
+const PUTS_PER_SECOND: u32 = 1000;
 /// Minutes after which AWS gives up a snapshot to which nothing is written.
 const TIMEOUT_MINUTES: i32 = 60;
 
@@ -56,6 +58,7 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uplo
         snapshot: snapshot.clone(),
         image: image.clone(),
         skip_zeros,
+        per_second: aws.config.blocks_per_second.unwrap_or(PUTS_PER_SECOND),
         zero: hash(&vec![0; CONTENT_BLOCK as usize]),
     };
     let (blocks, checksum) = summary(&sink, total)?;
@@ -101,6 +104,7 @@ struct Blocks {
     snapshot: String,
     image: Arc<Image>,
     skip_zeros: bool,
+    per_second: u32,
     /// SHA-256 of a block of zeros.
     zero: [u8; 32],
 }
@@ -121,7 +125,7 @@ impl Sink for Blocks {
     }
 
     fn limits(&self) -> Limits {
-        Limits { start: 32, most: 64 }
+        Limits { start: 32, most: 64, per_second: Some(self.per_second) }
     }
 
     /// The hash is the one from the first reading of the image: AWS compares it with what arrives, so a block that has

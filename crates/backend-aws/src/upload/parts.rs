@@ -140,7 +140,7 @@ impl Sink for Parts {
 
     fn limits(&self) -> Limits {
         // Each connection keeps room for a part of its own beside our buffers, so there are few of them.
-        Limits { start: 4, most: 4 }
+        Limits { start: 4, most: 4, per_second: None }
     }
 
     fn seal(&self, chunk: &Chunk) -> Result<u64> {

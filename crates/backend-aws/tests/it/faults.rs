@@ -52,6 +52,36 @@ async fn a_failure_at_any_step_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_denied_is_asked_for_once() {
+    for (route, operation) in
+        SENDING.into_iter().chain([(Route::Ebs, "ebs:StartSnapshot"), (Route::Ebs, "ec2:RegisterImage")])
+    {
+        let stage = Stage::new(route).await;
+        stage.fault(&format!(r#"{{"operation": "{operation}", "times": 1000, "kind": "deny"}}"#));
+        let report = stage.publish().await;
+        assert_eq!(report.error.unwrap().kind, Kind::Denied, "{operation}");
+        assert_eq!(report.transfer.retries, 0, "{operation}");
+        // As many as were on their way when the first was denied, and none again.
+        let most = stage.image.content().unwrap().blocks().len() as u64;
+        let asked = stage.audit()["traffic"][operation]["requests"].as_u64().unwrap();
+        assert!(
+            asked <= if operation.contains("Put") || operation.contains("Part") { most } else { 1 },
+            "{operation}: {asked}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_aws_has_lost_is_noticed_when_the_snapshot_is_completed() {
+    let stage = Stage::new(Route::Ebs).await;
+    stage.fault(r#"{"operation": "ebs:PutSnapshotBlock", "nth": 3, "kind": "lose"}"#);
+    let error = stage.publish().await.error.unwrap();
+    assert_eq!((error.kind, error.message.as_str()), (Kind::Invalid, "cannot complete the snapshot"));
+    assert!(error.causes[0].contains("ChangedBlocksCount"), "{:?}", error.causes);
+    stage.assert_empty("a lost block");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_cannot_be_deleted_at_once_costs_no_import_and_is_deleted_in_the_end() {
     let stage = Stage::new(Route::S3).await;
     stage.sandbox.add_fault(fault("s3:DeleteObject", "deny"));

@@ -1,9 +1,11 @@
 //! What is in a snapshot, encrypted or not, and that it is looked at before an AMI is made of it.
 
+use std::{fs::File, ops::ControlFlow, os::unix::fs::FileExt, path::Path, sync::Arc};
+
 use backend_aws::Route;
 use publisher::{Kind, Status};
 use sandbox::Decision;
-use vhd::Image;
+use vhd::{DynamicVhd, FixedVhd, Image, Layout};
 
 use crate::stage::{BOTH, HOME, OTHER, Stage};
 
@@ -38,6 +40,57 @@ async fn no_block_of_zeros_is_written_where_none_has_to_be() {
     let traffic = stage.audit()["traffic"]["ebs:PutSnapshotBlock"].clone();
     assert_eq!((&traffic["zero_bodies"], &traffic["unsealed"]), (&0.into(), &0.into()));
     assert_eq!(traffic["requests"], stage.image.content().unwrap().blocks().len());
+}
+
+/// Writes a layout to a file, as `publish convert` does.
+fn write(layout: &dyn Layout, to: &Path) -> Arc<Image> {
+    vhd::convert(layout, to, false, &|_| ControlFlow::Continue(())).unwrap();
+    Arc::new(Image::open(to).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_input_becomes_the_same_snapshot_by_both_routes() {
+    let mut arrivals = Vec::new();
+    for route in BOTH {
+        for format in ["raw", "fixed", "dynamic"] {
+            let mut stage = Stage::new(route).await;
+            let file = stage.dir.path().join("disk.vhd");
+            stage.image = match format {
+                "fixed" => write(&FixedVhd::new(stage.image.clone(), 24 << 20).unwrap(), &file),
+                "dynamic" => write(&DynamicVhd::new(stage.image.clone(), 24 << 20).unwrap(), &file),
+                _ => stage.image.clone(),
+            };
+            let report = stage.publish().await;
+            assert_eq!(report.status, Status::Published, "{route:?} {format}: {:?}", report.error);
+            let snapshot = &stage.list(HOME, "snapshots")[0];
+            assert_eq!(snapshot["volume_size"], 1, "{route:?} {format}");
+            let arrived = stage.sandbox.content_file(snapshot["content"].as_str().unwrap()).unwrap();
+            arrivals.push(Image::open(arrived).unwrap());
+        }
+    }
+    let first = arrivals[0].content().unwrap();
+    assert!(arrivals.iter().all(|arrived| arrived.content().unwrap() == first), "block by block");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn padding_costs_no_gibibyte_and_data_in_it_does() {
+    // A GiB and a cylinder, as qemu-img makes of a GiB: zeros behind it, or not.
+    for (data_behind, volume) in [(false, 1), (true, 2)] {
+        let mut stage = Stage::new(Route::Ebs).await;
+        let path = stage.dir.path().join("padded.raw");
+        let file = File::create(&path).unwrap();
+        file.set_len((1 << 30) + (504 << 10)).unwrap();
+        file.write_all_at(&[7; 9000], 0).unwrap();
+        if data_behind {
+            file.write_all_at(&[7; 512], 1 << 30).unwrap();
+        }
+        let raw = Arc::new(Image::open(path).unwrap());
+        let size = raw.virtual_size();
+        stage.image = write(&DynamicVhd::new(raw, size).unwrap(), &stage.dir.path().join("padded.vhd"));
+        let report = stage.publish().await;
+        assert_eq!(report.status, Status::Published, "{:?}", report.error);
+        assert_eq!(stage.list(HOME, "snapshots")[0]["volume_size"], volume);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -112,7 +112,7 @@ impl Sink for Pages {
     }
 
     fn limits(&self) -> Limits {
-        Limits { start: 16, most: 32 }
+        Limits { start: 16, most: 32, per_second: None }
     }
 
     fn seal(&self, chunk: &Chunk) -> Result<Self::Seal> {

@@ -43,6 +43,10 @@ pub struct Publish {
     #[arg(long)]
     pub no_wait: bool,
 
+    /// Leave what was made if the run fails, to look at it; the next run of the same image takes it back
+    #[arg(long)]
+    pub keep: bool,
+
     /// Rehearse on an embedded sandbox in place of the cloud
     #[arg(long)]
     pub sandbox: bool,

@@ -1,6 +1,6 @@
 use std::{path::Path, sync::Arc};
 
-use publisher::{Error, Kind, Mode, Names, Result};
+use publisher::{Error, Kind, Mode, Names, Result, Runtime};
 use tempfile::TempDir;
 use vhd::Image;
 
@@ -10,7 +10,7 @@ use crate::{
     backends::{AWS, AZURE},
     demo_disk,
     exit::Exit,
-    render::message,
+    render::{self, message},
     settings::Settings,
 };
 
@@ -31,8 +31,8 @@ pub async fn demo(args: &Demo) -> Result<Exit> {
     settings.aws.regions = Some(Names::parse("us-east-1,eu-west-1"));
     let variables = stage.point_at(&mut settings);
     let image = Arc::new(Image::open(&path)?);
-    publish::run(&[AZURE, AWS], &settings, &variables, Some(stage.state_dir()), &image, Mode::Publish, args.format)
-        .await
+    let runtime = Runtime::new(render::reporter(), Some(stage.state_dir()));
+    publish::run(&[AZURE, AWS], &settings, &variables, runtime, &image, Mode::Publish, args.format).await
 }
 
 fn write(path: &Path) -> Result<()> {

@@ -30,10 +30,11 @@ pub async fn publish(args: &Publish, clouds: &[CloudName]) -> Result<Exit> {
     if args.sandbox {
         let stage = Rehearsal::start().await?;
         let variables = stage.point_at(&mut settings);
-        return run(clouds, &settings, &variables, Some(stage.state_dir()), &image, mode, args.format).await;
+        let runtime = Runtime::new(render::reporter(), Some(stage.state_dir())).keeping(args.keep);
+        return run(clouds, &settings, &variables, runtime, &image, mode, args.format).await;
     }
-    let state_dir = settings.state_dir();
-    run(clouds, &settings, &Variables::of_process(), state_dir, &image, mode, args.format).await
+    let runtime = Runtime::new(render::reporter(), settings.state_dir()).keeping(args.keep);
+    run(clouds, &settings, &Variables::of_process(), runtime, &image, mode, args.format).await
 }
 
 /// Gives each cloud its own of the regions on the command line.
@@ -52,14 +53,13 @@ pub async fn run(
     clouds: &[CloudName],
     settings: &Settings,
     variables: &Variables,
-    state_dir: Option<PathBuf>,
+    runtime: Runtime,
     image: &Arc<Image>,
     mode: Mode,
     format: Format,
 ) -> Result<Exit> {
     let spec = settings.image_spec(&image.path());
     let image_report = image::read(image).await?;
-    let runtime = Runtime::new(render::reporter(), state_dir);
     interrupt::watch(runtime.cancel.clone(), &interrupt::RUN);
     let one = async |cloud: &CloudName| one(*cloud, settings, &spec, variables, &runtime, image, mode).await;
     let targets = join_all(clouds.iter().map(one)).await;

@@ -106,6 +106,7 @@ where
 async fn put<U: Durable, S: Sink>(cx: &Cx<U>, sink: &S, window: &Window, chunk: &Chunk, seal: &S::Seal) -> Result<u64> {
     let mut attempt = 1;
     loop {
+        window.turn().await;
         let result = tokio::time::timeout(ATTEMPT, sink.put(chunk, seal)).await.unwrap_or_else(|_| {
             let seconds = ATTEMPT.as_secs();
             Err(Error::new(Kind::Transient, format!("no answer within {seconds} seconds")))
@@ -154,6 +155,8 @@ mod tests {
         most_at_once: AtomicUsize,
         /// How many were on their way as each began.
         at_each: Mutex<Vec<usize>>,
+        /// How many get no answer.
+        stalls: AtomicUsize,
     }
 
     impl Keep {
@@ -165,6 +168,7 @@ mod tests {
                 at_once: AtomicUsize::new(0),
                 most_at_once: AtomicUsize::new(0),
                 at_each: Mutex::default(),
+                stalls: AtomicUsize::new(0),
             })
         }
 
@@ -187,7 +191,7 @@ mod tests {
         }
 
         fn limits(&self) -> Limits {
-            Limits { start: 4, most: 8 }
+            Limits { start: 4, most: 8, per_second: None }
         }
 
         fn seal(&self, chunk: &Chunk) -> Result<usize> {
@@ -202,6 +206,9 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(10)).await;
             self.at_once.fetch_sub(1, Ordering::SeqCst);
             assert_eq!(*seal, chunk.bytes.len());
+            if self.stalls.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+                std::future::pending::<()>().await;
+            }
             if let Some(kind) = self.failures.lock().unwrap().pop() {
                 return Err(Error::new(kind, "as told"));
             }
@@ -281,6 +288,19 @@ mod tests {
             let sink = Keep::new(cut, &[Kind::Denied]);
             assert_eq!(run(&cx(), layout(), sink).await.unwrap_err().kind(), Kind::Denied);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_chunk_that_gets_no_answer_holds_nothing_up_for_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let (image, bytes) = disk(dir.path());
+        let sink = Keep::new(CUTS[1], &[]);
+        sink.stalls.store(3, Ordering::SeqCst);
+        let layout = Arc::new(Raw::new(image.clone(), image.virtual_size()).unwrap());
+        let began = Instant::now();
+        let report = run(&cx(), layout, sink.clone()).await.unwrap();
+        assert_eq!((report.retries, sink.joined(9 << 20) == bytes), (3, true));
+        assert!(began.elapsed() < 2 * ATTEMPT, "all of them are given up at the same time: {:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

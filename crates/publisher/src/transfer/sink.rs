@@ -38,6 +38,8 @@ pub struct Limits {
     pub start: usize,
     /// While the service is healthy.
     pub most: usize,
+    /// How many may begin in a second, where the service has a limit of its own.
+    pub per_second: Option<u32>,
 }
 
 /// A piece of a layout.

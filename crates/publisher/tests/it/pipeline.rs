@@ -54,6 +54,19 @@ async fn a_failure_of_any_stage_takes_everything_back_newest_first() {
 }
 
 #[tokio::test]
+async fn a_failure_that_is_to_be_looked_at_leaves_what_was_made_for_the_next_run_to_take_back() {
+    let dir = TempDir::new().unwrap();
+    let backend = Scripted { fail: Some((Stage::Register, true)), ..Scripted::default() };
+    let keeping = runtime(dir.path()).keeping(true);
+    let report = Pipeline::new(backend.clone()).publish(&keeping, &image(dir.path()), Mode::Publish).await;
+    assert_eq!(report.status, Status::Failed);
+    assert_eq!(things(&backend), ["import", "register"], "what only the upload needed is gone");
+    let next = Scripted { fail: None, ..backend.clone() };
+    assert_eq!(publish(&next, dir.path()).await.status, Status::Published);
+    assert_eq!(next.cloud.lock().unwrap().log[..3], ["undo upload", "undo register", "undo import"]);
+}
+
+#[tokio::test]
 async fn a_failed_region_takes_nothing_back() {
     let dir = TempDir::new().unwrap();
     let backend = Scripted { fail: Some((Stage::Replicate, false)), ..Scripted::default() };
