@@ -186,7 +186,8 @@ fn get(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmError> {
     if call.param("$expand") == Some("ReplicationStatus") {
         view["properties"]["replicationStatus"] = versions::replication_status(world, resource);
     }
-    if path.kind == Kind::Gallery && call.param("$expand") != Some("SharingProfile/Groups") {
+    let expands = |what: &str| call.param("$expand").is_some_and(|given| given.eq_ignore_ascii_case(what));
+    if path.kind == Kind::Gallery && !expands("SharingProfile/Groups") {
         sharing::hide_groups(&mut view);
     }
     Ok(Reply::json(200, &view))

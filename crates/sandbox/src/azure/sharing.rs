@@ -82,6 +82,11 @@ pub fn share(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmError>
                 add(profile, group)?;
             }
         }
+        ("Remove", "Groups") => {
+            for group in body["groups"].as_array().into_iter().flatten() {
+                remove(profile, group);
+            }
+        }
         ("Reset", _) => *profile = json!({"permissions": "Private"}),
         (operation, permissions) => {
             let message = format!(
@@ -94,6 +99,14 @@ pub fn share(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmError>
     let ready_at = world.clock.now() + world.pace.arm;
     let operation = Operation { ready_at, resource: Some(path.key()), output: None, error: None };
     Ok(operations::follow(world, call, Reply::json(202, &body), operation))
+}
+
+fn remove(profile: &mut Value, group: &Value) {
+    let gone = group["ids"].as_array().cloned().unwrap_or_default();
+    let groups = profile["groups"].as_array_mut().into_iter().flatten();
+    for ids in groups.filter(|there| there["type"] == group["type"]).filter_map(|there| there["ids"].as_array_mut()) {
+        ids.retain(|id| !gone.contains(id));
+    }
 }
 
 fn add(profile: &mut Value, group: &Value) -> Result<(), ArmError> {
