@@ -27,8 +27,9 @@ enum Who {
 /// [`Kind::Conflict`] with the region, and who manages it there. Nothing is ever unblocked.
 pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, regions: &[Region]) -> Result<()> {
     let Some(sharing) = aws.config.sharing.as_ref().filter(|sharing| !sharing.is_private()) else { return Ok(()) };
+    let Some(home) = regions.first() else { return Ok(()) };
     for region in regions {
-        match check_region(aws, cx, sharing, region).await {
+        match check_region(aws, cx, sharing, region, home).await {
             Err(error) if !aws.config.is_required(&region.0) => {
                 cx.emit(Event::Warning { message: format!("the AMI will not be shared in {region}: {error}") });
             }
@@ -38,12 +39,11 @@ pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, regions: &[Region]) -> Result<(
     Ok(())
 }
 
-async fn check_region(aws: &Aws, cx: &Cx<Undo>, sharing: &Sharing, region: &Region) -> Result<()> {
+async fn check_region(aws: &Aws, cx: &Cx<Undo>, sharing: &Sharing, region: &Region, home: &Region) -> Result<()> {
     if sharing.public {
         check_public_access(aws, cx, region).await?;
     }
-    let is_home = aws.config.regions.as_ref().and_then(|regions| regions.0.first()) == Some(&region.0);
-    let own_key = aws.config.key_in(&region.0, is_home).is_some();
+    let own_key = aws.config.key_in(&region.0, &home.0).is_some();
     if (sharing.public || !own_key) && encrypts(aws, cx, region).await? {
         let text = format!("the account encrypts all snapshots in {region}, and others could not use what is");
         return Err(Error::new(Kind::Conflict, text).with_hint(format!(

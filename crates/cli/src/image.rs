@@ -109,10 +109,14 @@ pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 
     done.map_err(|error| Error::new(Kind::Local, "reading the image failed").caused_by(error))?
 }
 
+/// Whether a name is to be matched against files.
+pub fn is_pattern(named: &str) -> bool {
+    named.contains(['*', '?', '['])
+}
+
 fn find(named: &str) -> Result<PathBuf> {
     let path = PathBuf::from(named);
-    let is_pattern = named.contains(['*', '?', '[']);
-    if path.exists() || !is_pattern {
+    if path.exists() || !is_pattern(named) {
         if !path.exists() && named.contains('#') {
             return Err(Error::new(Kind::Config, format!("{named} is a flake reference, and no file"))
                 .with_hint("build it, and publish the file: nix build, then result/*.vhd"));

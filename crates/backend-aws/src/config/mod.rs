@@ -168,15 +168,15 @@ impl Config {
         }
     }
 
-    /// The key that is configured for a region.
-    pub(crate) fn key_in(&self, region: &str, is_home: bool) -> Option<&String> {
-        if is_home { self.kms_key.as_ref() } else { self.per_region.get(region)?.kms_key.as_ref() }
+    /// The key that is configured for a region, which is the home region or another.
+    pub(crate) fn key_in(&self, region: &str, home: &str) -> Option<&String> {
+        if region == home { self.kms_key.as_ref() } else { self.per_region.get(region)?.kms_key.as_ref() }
     }
 
-    /// Whether each region has a key of ours.
+    /// Whether each region has a key of ours. Where none is configured, the home region is the only one.
     fn has_all_keys(&self) -> bool {
-        let regions = self.regions.iter().flat_map(|regions| &regions.0).enumerate();
-        self.kms_key.is_some() && regions.skip(1).all(|(_, region)| self.key_in(region, false).is_some())
+        let regions = self.regions.iter().flat_map(|regions| &regions.0);
+        self.kms_key.is_some() && regions.skip(1).all(|region| self.key_in(region, "").is_some())
     }
 
     /// The type of the root volume.

@@ -46,7 +46,7 @@ pub async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Re
         ("region", region.0.clone()),
         ("process", aws.nonce.to_string()),
     ]);
-    let key = aws.config.key_in(&region.0, false).cloned();
+    let key = aws.config.key_in(&region.0, decided.home()).cloned();
     let request = || {
         let request = ec2
             .copy_image()

@@ -53,6 +53,16 @@ impl Client {
         self.send(reqwest::Method::PUT, path, body).await
     }
 
+    /// Makes the gallery and the definition that a stage publishes to, as another might; the definition's path.
+    pub async fn definition(&self, properties: Value) -> String {
+        let gallery = "/providers/Microsoft.Compute/galleries/publish";
+        self.put(gallery, &json!({"location": "westus2"})).await;
+        let path = format!("{gallery}/images/ecs-node");
+        let (status, answer) = self.put(&path, &json!({"location": "westus2", "properties": properties})).await;
+        assert_eq!(status, 201, "{answer}");
+        path
+    }
+
     /// Makes a disk that holds nothing, as small as can be, and ends its upload; its id.
     pub async fn empty_disk(&self, name: &str, generation: &str) -> String {
         let path = format!("/providers/Microsoft.Compute/disks/{name}");

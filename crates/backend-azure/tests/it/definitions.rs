@@ -53,14 +53,13 @@ async fn a_definition_of_another_generation_is_named() {
 async fn every_field_of_anothers_definition_that_differs_is_named_and_nothing_is_changed() {
     let mut stage = Stage::new().await;
     let client = Client::new(&stage).await;
-    client.put("/providers/Microsoft.Compute/galleries/publish", &json!({"location": "westus2"})).await;
-    let definition = json!({"location": "westus2", "properties": {
-        "osType": "Windows", "osState": "Specialized", "hyperVGeneration": "V2", "architecture": "Arm64",
-        "identifier": {"publisher": "p", "offer": "o", "sku": "s"},
-        "features": [{"name": "IsAcceleratedNetworkSupported", "value": "False"}],
-    }});
-    let (status, _) = client.put("/providers/Microsoft.Compute/galleries/publish/images/ecs-node", &definition).await;
-    assert_eq!(status, 201);
+    client
+        .definition(json!({
+            "osType": "Windows", "osState": "Specialized", "hyperVGeneration": "V2", "architecture": "Arm64",
+            "identifier": {"publisher": "p", "offer": "o", "sku": "s"},
+            "features": [{"name": "IsAcceleratedNetworkSupported", "value": "False"}],
+        }))
+        .await;
     stage.config.publisher = Some("platform".into());
     let before = stage.audit()["mutations"].clone();
     let error = stage.publish().await.error.unwrap();
@@ -85,13 +84,13 @@ async fn every_field_of_anothers_definition_that_differs_is_named_and_nothing_is
 async fn what_makes_no_difference_is_none() {
     let mut stage = Stage::new().await;
     let client = Client::new(&stage).await;
-    client.put("/providers/Microsoft.Compute/galleries/publish", &json!({"location": "westus2"})).await;
-    let definition = json!({"location": "westus2", "properties": {
-        "osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V1", "architecture": "x64",
-        "identifier": {"publisher": "p", "offer": "o", "sku": "s"},
-        "features": [{"name": "DiskControllerTypes", "value": "NVMe,scsi"}],
-    }});
-    client.put("/providers/Microsoft.Compute/galleries/publish/images/ecs-node", &definition).await;
+    client
+        .definition(json!({
+            "osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V1", "architecture": "x64",
+            "identifier": {"publisher": "p", "offer": "o", "sku": "s"},
+            "features": [{"name": "DiskControllerTypes", "value": "NVMe,scsi"}],
+        }))
+        .await;
     stage.config.accelerated_networking = Some(false);
     let report = stage.publish().await;
     assert_eq!(report.status, Status::Published, "the order of a list, its case, and defaults: {:?}", report.error);

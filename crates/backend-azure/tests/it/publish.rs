@@ -74,16 +74,14 @@ async fn a_version_that_another_makes_during_the_upload_is_left_alone() {
         while stage.requests("PutPage") < 2 {
             tokio::task::yield_now().await;
         }
-        let gallery = "/providers/Microsoft.Compute/galleries/publish";
-        client.put(gallery, &json!({"location": "westus2"})).await;
-        let identifier = json!({"publisher": "p", "offer": "o", "sku": "s"});
-        let definition = json!({"location": "westus2", "properties": {
-            "osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V1", "identifier": identifier,
-        }});
-        client.put(&format!("{gallery}/images/ecs-node"), &definition).await;
+        let properties = json!({
+            "osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V1",
+            "identifier": {"publisher": "p", "offer": "o", "sku": "s"},
+        });
+        let definition = client.definition(properties).await;
         let source = json!({"osDiskImage": {"source": {"id": disk}}});
         let version = json!({"location": "westus2", "properties": {"storageProfile": source}});
-        let (status, answer) = client.put(&format!("{gallery}/images/ecs-node/versions/1.0.0"), &version).await;
+        let (status, answer) = client.put(&format!("{definition}/versions/1.0.0"), &version).await;
         assert_eq!(status, 201, "{answer}");
         stage.sandbox.clear_faults();
     };

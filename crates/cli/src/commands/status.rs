@@ -22,8 +22,8 @@ pub async fn status(args: &Status) -> Result<Exit> {
     publish::regions(&args.selection, clouds, &mut settings);
     settings.version = image::version_without_image(settings.version.take())?;
     // The file need not be there: all that is wanted of it is the name that it gave the image.
-    let is_pattern = |image: &str| image.contains(['*', '?', '[', '#']);
-    let named_by_file = settings.image.as_deref().is_some_and(|image| !is_pattern(image));
+    let named_by_file =
+        settings.image.as_deref().is_some_and(|named| !image::is_pattern(named) && !named.contains('#'));
     if settings.name.is_none() && !named_by_file {
         return Err(Error::new(Kind::Config, "no image is named")
             .with_hint("publish status azure --name ecs-node, or a profile of publish.toml with a name"));

@@ -4,16 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::Value;
 
-use crate::{
-    disks,
-    stage::{PUBLISH, Stage, stderr, text},
-};
-
-fn stage() -> Stage {
-    let stage = Stage::new();
-    disks::run(PUBLISH, &["demo", "--write-image", text(&stage.path("node.raw"))]);
-    stage
-}
+use crate::stage::{Stage, stderr, text};
 
 /// A plan by an identity that these variables, and no others, speak of.
 fn plan(stage: &Stage, variables: &[(&str, &str)]) -> (Option<i32>, String) {
@@ -37,7 +28,7 @@ fn az(stage: &Stage, script: &str) -> String {
 
 #[test]
 fn a_managed_identity_gives_a_token() {
-    let stage = stage();
+    let stage = Stage::with_node();
     let endpoint = format!("{}/msi/token", stage.variable("PUBLISH_SANDBOX_URL"));
     let header = stage.variable("AZURE_CLIENT_SECRET");
     let identity = [("IDENTITY_ENDPOINT", endpoint.as_str()), ("IDENTITY_HEADER", header)];
@@ -54,7 +45,7 @@ fn a_managed_identity_gives_a_token() {
 
 #[test]
 fn whoever_is_logged_in_to_az_gives_a_token() {
-    let stage = stage();
+    let stage = Stage::with_node();
     let token = stage.token();
     let answer = format!(r#"{{"accessToken": "{token}", "expires_on": 4102444800, "tokenType": "Bearer"}}"#);
     let logged_in = az(&stage, &format!("echo '{answer}'"));
@@ -65,7 +56,7 @@ fn whoever_is_logged_in_to_az_gives_a_token() {
 
 #[test]
 fn each_source_explains_why_it_gives_no_token() {
-    let stage = stage();
+    let stage = Stage::with_node();
     let token_file = stage.path("token");
     fs::write(&token_file, "a.b.c").unwrap();
     let (tenant, client) = (stage.variable("AZURE_TENANT_ID"), stage.variable("AZURE_CLIENT_ID"));

@@ -12,6 +12,8 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::disks;
+
 /// The program under test.
 pub const PUBLISH: &str = env!("CARGO_BIN_EXE_publish");
 
@@ -46,6 +48,13 @@ impl Stage {
         let environment = environment.split('\0').filter_map(|line| line.split_once('='));
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Self { dir, server, environment }
+    }
+
+    /// The same, with the demo's disk as `node.raw`.
+    pub fn with_node() -> Self {
+        let stage = Self::new();
+        disks::run(PUBLISH, &["demo", "--write-image", text(&stage.path("node.raw"))]);
+        stage
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -2,16 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{
-    disks,
-    stage::{PUBLISH, Stage, stderr, text},
-};
-
-fn stage() -> Stage {
-    let stage = Stage::new();
-    disks::run(PUBLISH, &["demo", "--write-image", text(&stage.path("node.raw"))]);
-    stage
-}
+use crate::stage::{Stage, stderr, text};
 
 fn statuses(report: &Value) -> Vec<(String, String)> {
     let targets = report["targets"].as_array().unwrap();
@@ -21,7 +12,7 @@ fn statuses(report: &Value) -> Vec<(String, String)> {
 
 #[test]
 fn an_image_is_found_again_by_its_name_without_the_image() {
-    let stage = stage();
+    let stage = Stage::with_node();
     let regions = ["--regions", "westus2,westus,us-east-1,eu-west-1"];
     let image = stage.path("node.raw");
     let (code, published) = stage.report(&[&["all"], &regions[..], &["--no-wait", text(&image)]].concat());
@@ -50,7 +41,7 @@ fn an_image_is_found_again_by_its_name_without_the_image() {
 
 #[test]
 fn what_is_not_there_or_not_named_is_said() {
-    let stage = stage();
+    let stage = Stage::with_node();
     let said = |args: &[&str]| {
         let output = stage.run(args);
         (output.status.code(), stderr(&output))
@@ -69,7 +60,7 @@ fn what_is_not_there_or_not_named_is_said() {
 
 #[test]
 fn one_failed_region_ends_with_three_and_is_tried_again_alone() {
-    let stage = stage();
+    let stage = Stage::with_node();
     stage.post("/_sandbox/faults", r#"{"operation": "Replicate", "region": "westus", "kind": "server_error"}"#);
     let image = stage.path("node.raw");
     let args = ["azure", "--regions", "westus2,westus", text(&image)];
@@ -89,7 +80,7 @@ fn one_failed_region_ends_with_three_and_is_tried_again_alone() {
 
 #[test]
 fn a_managed_image_alone_is_a_flag_away() {
-    let stage = stage();
+    let stage = Stage::with_node();
     let image = stage.path("node.raw");
     let args = ["azure", "--regions", "westus2", "--destination", "managed-image", text(&image)];
     let (code, report) = stage.report(&args);

@@ -62,7 +62,7 @@ pub fn route(call: &Call) -> Route {
     let (operation, handler, refuse): (String, Handler, Refuse) = match scope.service.as_str() {
         "ec2" => (format!("ec2:{}", ec2::operation(call)), ec2::answer, ec2::refuse),
         "ebs" => (format!("ebs:{}", ebs::operation(call)), ebs::answer, ebs::refuse),
-        "sts" => (format!("sts:{}", sts::operation(call)), sts::answer, ec2::refuse),
+        "sts" => (format!("sts:{}", ec2::operation(call)), sts::answer, ec2::refuse),
         _ => (format!("s3:{}", s3::operation(call)), s3::answer, s3::refuse),
     };
     let reads =

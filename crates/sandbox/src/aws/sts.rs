@@ -1,5 +1,8 @@
 use crate::{
-    aws::state::ACCOUNT,
+    aws::{
+        ec2::{self, Params},
+        state::ACCOUNT,
+    },
     ids,
     message::{Call, Reply},
     server::World,
@@ -18,14 +21,8 @@ pub fn is_session(access_key: &str, call: &Call) -> bool {
     access_key == SESSION_KEY && call.header("x-amz-security-token") == Some(SESSION_TOKEN)
 }
 
-pub fn operation(call: &Call) -> String {
-    let action = url::form_urlencoded::parse(&call.body).find(|(name, _)| name == "Action");
-    action.map_or_else(|| "GetCallerIdentity".to_owned(), |(_, action)| action.into_owned())
-}
-
 fn assume_role(call: &Call) -> Reply {
-    let field = |name: &str| url::form_urlencoded::parse(&call.body).find(|(field, _)| field == name);
-    if field("RoleArn").is_none_or(|(_, role)| role != ROLE) {
+    if Params::of(call).get("RoleArn") != Some(ROLE) {
         return refusal("AccessDenied", "The caller is not authorized to perform: sts:AssumeRole");
     }
     let credentials = Xml::new()
@@ -41,7 +38,7 @@ fn assume_role(call: &Call) -> Reply {
 }
 
 pub fn answer(_: &World, call: &Call) -> Reply {
-    if operation(call) == "AssumeRole" {
+    if ec2::operation(call) == "AssumeRole" {
         return assume_role(call);
     }
     let result = Xml::new()

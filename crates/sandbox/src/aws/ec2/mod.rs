@@ -8,7 +8,7 @@ mod settings;
 mod sharing;
 mod snapshots;
 
-use self::params::Params;
+pub use self::params::Params;
 use crate::{
     FaultKind, ids,
     message::{Call, Reply},
