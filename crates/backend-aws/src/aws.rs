@@ -4,13 +4,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use publisher::{Backend, CloudName, Cx, Error, ImageSpec, Kind, Plan, Region, Replication, Result, RunKey, Variables};
+use publisher::{
+    Backend, Check, CloudName, Cx, Error, ImageSpec, Kind, Plan, Region, Replication, Result, RunKey, Variables,
+};
 use vhd::Image;
 
 use crate::{
     Config, Imported, Registered, Replica, Undo, Uploaded,
     client::Clients,
-    import,
+    doctor, import,
     plan::{self, Shape},
     register, replicate, status, undo, upload,
 };
@@ -101,6 +103,10 @@ impl Backend for Aws {
 
     async fn status(&self, cx: &Cx<Undo>) -> Result<(Registered, Replication<Replica>)> {
         status::status(self, cx).await
+    }
+
+    async fn doctor(&self, cx: &Cx<Undo>) -> Vec<Check> {
+        doctor::doctor(self, cx).await
     }
 
     async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {

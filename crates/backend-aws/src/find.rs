@@ -37,6 +37,12 @@ pub async fn image_by_id(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Re
     cx.retry("reading the image", request).await
 }
 
+/// An image of the account's own, if it is there.
+pub async fn own_image(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<Option<Image>> {
+    let filter = Filter::builder().name("image-id").values(id).build();
+    images(aws, cx, region, filter).await.map(|images| images.into_iter().next())
+}
+
 /// The images that the run made in a region.
 pub async fn images_of_run(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<Vec<Image>> {
     images(aws, cx, region, of_run(cx.run())).await

@@ -5,7 +5,8 @@
 //! upload     multipart upload of a dynamic VHD     StartSnapshot, PutSnapshotBlock
 //! import     ImportSnapshot, poll, delete object   CompleteSnapshot, poll
 //! register   RegisterImage                         RegisterImage
-//! replicate  CopyImage to every other region, all at once, each waited for and compared; then deprecate, then share
+//! replicate  CopyImage to every other region, all at once, each waited for and compared; then deprecate,
+//!            share, make public, write parameters
 //! ```
 //!
 //! A bucket in the configuration means the S3 route, none means EBS direct, and `route` decides otherwise. Both give a
@@ -14,11 +15,17 @@
 mod aws;
 mod client;
 mod config;
+mod declared;
 mod deprecation;
+mod doctor;
 mod error;
 mod find;
+mod identity;
 mod import;
+mod parameters;
+mod permissions;
 mod plan;
+mod quota;
 mod register;
 mod replicate;
 mod sharing;
@@ -28,7 +35,8 @@ mod undo;
 mod upload;
 
 pub use aws::{Aws, shape};
-pub use config::{Config, RegionConfig, Route, Sharing};
+pub use config::{BlockDevice, Config, RegionConfig, Route, Sharing};
+pub use doctor::setup;
 pub use import::Imported;
 pub use register::Registered;
 pub use replicate::Replica;

@@ -8,7 +8,13 @@ use publisher::{Cx, Error, Event, ImageSpec, Kind, Plan, Region, Result, TAG_DIG
 use serde::{Deserialize, Serialize};
 use vhd::{Architecture, Firmware, GIB, Image, MIB, layout};
 
-use crate::{Aws, Config, Registered, Undo, config::Via, error::classify, find, sharing, tags};
+use crate::{
+    Aws, Config, Registered, Undo,
+    config::{BlockDevice, Via},
+    declared::{self, Declared},
+    error::classify,
+    find, identity, parameters, permissions, sharing, tags,
+};
 
 /// What an image is registered as.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,14 +37,28 @@ pub struct Shape {
     pub root_device: String,
     pub tpm: bool,
     pub imds_v2: bool,
+    pub ena: bool,
+    pub sriov: bool,
+    /// What instances get beside the root volume.
+    pub block_devices: Vec<BlockDevice>,
 }
 
 /// Largest EBS volume, in GiB (EBS, "Constraints on the size of a volume").
 const LARGEST: u64 = 65_536;
 
 impl Shape {
-    /// From the configuration first, then from the image. What contradicts is refused here.
+    /// From the configuration first, then from what the image's builder says of it, then from the image. What contradicts is
+    /// refused here.
     pub fn of(config: &Config, image: &Image) -> Result<Self> {
+        let declared = declared::under(config, image)?;
+        Self::from(&declared, image).map_err(|error| match error.hint() {
+            None if declared.says => error.with_hint("what counts is the configuration, and under it image-info.json"),
+            _ => error,
+        })
+    }
+
+    fn from(declared: &Declared, image: &Image) -> Result<Self> {
+        let config = &declared.config;
         let refuse = |text: String| Err(Error::new(Kind::Config, text));
         let facts = image.facts()?;
         let found = facts.architecture().map(|architecture| match architecture {
@@ -49,7 +69,7 @@ impl Shape {
         if let (Some(wanted), Some(found)) = (wanted, found)
             && wanted != found
         {
-            return refuse(format!("aws.architecture is {wanted}, and the image boots on {found}"));
+            return refuse(format!("the architecture is to be {wanted}, and the image boots on {found}"));
         }
         let architecture = wanted.or(found).unwrap_or("x86_64");
         let by_image = match facts.firmware() {
@@ -91,24 +111,31 @@ impl Shape {
             volume_type: config.volume_type().to_owned(),
             iops: config.iops,
             throughput: config.throughput,
-            uefi_data: uefi_data(config, boot_mode)?,
+            uefi_data: uefi_data(declared, boot_mode)?,
             encrypted: config.is_encrypted(),
             kms_key: config.kms_key.clone(),
-            root_device: config.root_device.clone().unwrap_or_else(|| "/dev/xvda".to_owned()),
+            root_device: config.root_device().to_owned(),
             tpm,
             imds_v2: config.imds_v2.unwrap_or(true),
+            ena: config.ena.unwrap_or(true),
+            sriov: config.sriov.unwrap_or(true),
+            block_devices: config.block_devices.clone(),
         })
     }
 }
 
-/// The UEFI variables in the file that is configured.
-fn uefi_data(config: &Config, boot_mode: &str) -> Result<Option<String>> {
-    let Some(path) = &config.uefi_data else { return Ok(None) };
-    let refuse = |why: &str| Error::new(Kind::Config, format!("aws.uefi_data is {}: {why}", path.display()));
+/// The UEFI variables in the file that is configured, or those that came with the image.
+fn uefi_data(declared: &Declared, boot_mode: &str) -> Result<Option<String>> {
+    let (place, text) = match (&declared.config.uefi_data, &declared.uefi_data) {
+        (Some(path), _) => (format!("aws.uefi_data is {}", path.display()), std::fs::read_to_string(path)),
+        (None, Some(text)) => ("UefiData in image-info.json".to_owned(), Ok(text.clone())),
+        (None, None) => return Ok(None),
+    };
+    let refuse = |why: &str| Error::new(Kind::Config, format!("{place}: {why}"));
     if boot_mode == "legacy-bios" {
         return Err(refuse("and the boot mode is legacy-bios, which has no use for it"));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| refuse("it cannot be read").caused_by(error))?;
+    let text = text.map_err(|error| refuse("it cannot be read").caused_by(error))?;
     let data: String = text.split_whitespace().collect();
     let is_base64 = BASE64_STANDARD.decode(&data).is_ok_and(|bytes| !bytes.is_empty());
     // RegisterImage, "UefiData": up to 64 KB.
@@ -159,6 +186,8 @@ pub struct Decided {
     pub regions: Vec<Region>,
     pub digest: String,
     pub tags: BTreeMap<String, String>,
+    /// Names of the parameters that name the AMI in the end.
+    pub parameters: Vec<String>,
     /// What is published.
     pub image: Arc<Image>,
 }
@@ -173,6 +202,7 @@ impl Decided {
 pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Plan<Registered>> {
     let shape = Shape::of(&aws.config, image)?;
     let name = ami_name(&aws.config, &aws.spec, image)?;
+    let parameters = parameters::names(&aws.config, &aws.spec, &name, &shape.architecture)?;
     if aws.config.route()? != Via::Ebs {
         vhd::footer::check_size(shape.disk_size)?;
     }
@@ -188,17 +218,28 @@ pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<P
     let regions = regions(aws, cx).await?;
     let digest = image.content()?.digest().to_string();
     let tags = tags::all(&aws.spec, &name, cx.run(), &digest);
-    let decided = Decided { shape, name, regions, digest, tags, image: image.clone() };
+    let decided = Decided { shape, name, regions, digest, tags, parameters, image: image.clone() };
     if let Via::S3(bucket) = aws.config.route()? {
         check_bucket(aws, cx, bucket, decided.home()).await?;
     }
     let found = found(aws, cx, &decided).await?;
     if found.is_none() {
-        sharing::preflight(aws, cx, &decided.regions).await?;
+        sharing::preflight(aws, cx, &decided.regions, decided.shape.encrypted).await?;
+        check_parameters(aws, cx, &decided).await?;
     }
-    let plan = Plan { steps: steps(aws, &decided, found.is_some(), image)?, regions: decided.regions.clone(), found };
+    let denied = if cx.plans() { permissions::denied(aws, cx, &decided.parameters).await? } else { Vec::new() };
+    let steps = steps(aws, &decided, found.is_some(), image)?;
+    let plan = Plan { steps, regions: decided.regions.clone(), denied, found };
     aws.decided.set(decided).map_err(|_| Error::new(Kind::Local, "a backend publishes one image"))?;
     Ok(plan)
+}
+
+/// That the parameters can be written in each region that has to have the AMI.
+async fn check_parameters(aws: &Aws, cx: &Cx<Undo>, decided: &Decided) -> Result<()> {
+    for region in decided.regions.iter().filter(|region| aws.config.is_required(&region.0)) {
+        parameters::preflight(aws, cx, &region.0, &decided.parameters).await?;
+    }
+    Ok(())
 }
 
 /// All regions, the home region first; each is known and enabled.
@@ -228,7 +269,11 @@ pub async fn regions(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Region>> {
         }
     }
     for name in wanted {
-        match check_region(&name, &known) {
+        let checked = match check_region(&name, &known) {
+            Ok(()) => aws.clients.check_role(&name).await,
+            Err(error) => Err(error),
+        };
+        match checked {
             Err(error) if !aws.config.is_required(&name) => {
                 cx.emit(Event::Warning { message: format!("{name} is left out: {error}") });
                 continue;
@@ -240,6 +285,7 @@ pub async fn regions(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Region>> {
             regions.push(region);
         }
     }
+    identity::check_accounts(aws, cx, &regions).await?;
     Ok(regions)
 }
 
@@ -263,7 +309,7 @@ fn check_region(name: &str, known: &[KnownRegion]) -> Result<()> {
 }
 
 /// ImportSnapshot reads only from buckets of its own region.
-async fn check_bucket(aws: &Aws, cx: &Cx<Undo>, bucket: &str, home: &str) -> Result<()> {
+pub async fn check_bucket(aws: &Aws, cx: &Cx<Undo>, bucket: &str, home: &str) -> Result<()> {
     let s3 = aws.clients.s3(home);
     let request = || async {
         match s3.head_bucket().bucket(bucket).send().await {
@@ -321,7 +367,10 @@ fn steps(aws: &Aws, decided: &Decided, found: bool, image: &Image) -> Result<Vec
         .config
         .deprecate_after_days
         .map(|days| format!("deprecate the AMI after {days} days, if nothing else is set"));
-    let copies = copies.chain(deprecate).chain(share);
+    let public = aws.config.sharing.as_ref().is_some_and(|sharing| sharing.public);
+    let open = public.then(|| "make it public in each of them".to_owned());
+    let names = decided.parameters.iter().map(|name| format!("have the parameter {name} of each region name it"));
+    let copies = copies.chain(deprecate).chain(share).chain(open).chain(names);
     if found {
         return Ok(copies.collect());
     }

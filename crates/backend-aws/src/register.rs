@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Aws, Imported, Undo,
+    config::BlockDevice,
     error::{self, classify, has_code},
     find, tags,
 };
@@ -71,6 +72,8 @@ async fn register_once(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<Strin
         .set_throughput(shape.throughput.map(|throughput| throughput as i32))
         .delete_on_termination(true)
         .build();
+    let root = BlockDeviceMapping::builder().device_name(&shape.root_device).ebs(disk).build();
+    let devices = std::iter::once(root).chain(shape.block_devices.iter().map(mapping)).collect();
     let sent = aws
         .clients
         .ec2(region)
@@ -80,13 +83,13 @@ async fn register_once(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<Strin
         .architecture(ArchitectureValues::from(shape.architecture.as_str()))
         .boot_mode(BootModeValues::from(shape.boot_mode.as_str()))
         .virtualization_type("hvm")
-        .ena_support(true)
-        .sriov_net_support("simple")
+        .ena_support(shape.ena)
+        .set_sriov_net_support(shape.sriov.then(|| "simple".to_owned()))
         .set_imds_support(shape.imds_v2.then_some(ImdsSupportValues::V20))
         .set_uefi_data(shape.uefi_data.clone())
         .set_tpm_support(shape.tpm.then_some(TpmSupportValues::V20))
         .root_device_name(&shape.root_device)
-        .block_device_mappings(BlockDeviceMapping::builder().device_name(&shape.root_device).ebs(disk).build())
+        .set_block_device_mappings(Some(devices))
         .tag_specifications(tags::specification(ResourceType::Image, &decided.tags))
         .send()
         .await
@@ -102,6 +105,23 @@ async fn register_once(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<Strin
         }
         Err(error) => Err(error::soon(error)),
     }
+}
+
+/// A device beside the root device.
+fn mapping(device: &BlockDevice) -> BlockDeviceMapping {
+    let mapping = BlockDeviceMapping::builder().device_name(&device.device);
+    if let Some(index) = device.instance_store {
+        return mapping.virtual_name(format!("ephemeral{index}")).build();
+    }
+    let volume = EbsBlockDevice::builder()
+        .set_volume_size(device.volume_size.map(|size| size as i32))
+        .volume_type(VolumeType::from(device.volume_type.as_deref().unwrap_or("gp3")))
+        .set_iops(device.iops.map(|iops| iops as i32))
+        .set_throughput(device.throughput.map(|throughput| throughput as i32))
+        .set_encrypted(device.encrypted)
+        .delete_on_termination(device.delete_on_termination.unwrap_or(true))
+        .build();
+    mapping.ebs(volume).build()
 }
 
 /// Waits until an AMI is available.

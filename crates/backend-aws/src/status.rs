@@ -40,7 +40,6 @@ pub async fn status(aws: &Aws, cx: &Cx<Undo>) -> Result<(Registered, Replication
 
 fn state(region: &Region, image: Option<&Image>) -> RegionState<Replica> {
     let replica = |image: &Image| Replica { ami: image.image_id().unwrap_or_default().to_owned() };
-    let failed = |text: String| RegionState::Failed(Error::new(Kind::Invalid, text));
     match (image, image.and_then(Image::state)) {
         (Some(image), Some(ImageState::Available)) => RegionState::Available(replica(image)),
         (Some(image), Some(ImageState::Pending)) => {
@@ -49,9 +48,10 @@ fn state(region: &Region, image: Option<&Image>) -> RegionState<Replica> {
         (Some(image), state) => {
             let reason = image.state_reason().and_then(|reason| reason.message()).unwrap_or("AWS gives no reason");
             let state = state.map_or("in no state", ImageState::as_str);
-            failed(format!("{} is {state}: {reason}", image.image_id().unwrap_or_default()))
+            let text = format!("{} is {state}: {reason}", image.image_id().unwrap_or_default());
+            RegionState::Failed { replica: Some(replica(image)), error: Error::new(Kind::Invalid, text) }
         }
-        (None, _) => RegionState::Failed(
+        (None, _) => RegionState::failed(
             Error::new(Kind::NotFound, format!("the AMI is not in {region}"))
                 .with_hint("publish again: only what is missing is made"),
         ),

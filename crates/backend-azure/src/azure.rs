@@ -2,14 +2,16 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use azure_core::http::Transport;
-use publisher::{Backend, CloudName, Cx, Error, ImageSpec, Kind, Plan, Region, Replication, Result, RunKey, Variables};
+use publisher::{
+    Backend, Check, CloudName, Cx, Error, ImageSpec, Kind, Plan, Region, Replication, Result, RunKey, Variables,
+};
 use tokio::sync::OnceCell;
 use vhd::Image;
 
 use crate::{
     Config, Destination, Imported, Registered, Replica, Undo, Uploaded,
     client::{self, Arm},
-    import,
+    doctor, import,
     names::{self, Names},
     plan::{self, Shape},
     register, replicate, status, undo, upload,
@@ -146,6 +148,10 @@ impl Backend for Azure {
 
     async fn status(&self, cx: &Cx<Undo>) -> Result<(Registered, Replication<Replica>)> {
         status::status(self, cx).await
+    }
+
+    async fn doctor(&self, cx: &Cx<Undo>) -> Vec<Check> {
+        doctor::doctor(self, cx).await
     }
 
     async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {

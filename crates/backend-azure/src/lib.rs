@@ -14,6 +14,7 @@
 mod azure;
 mod client;
 mod config;
+mod doctor;
 mod error;
 mod import;
 mod names;

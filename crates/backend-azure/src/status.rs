@@ -45,7 +45,7 @@ fn outcome_of(standing: &Standing, region: &Region) -> RegionOutcome<Replica> {
     }
     let error = Error::new(Kind::NotFound, format!("the version is not in {region}"))
         .with_hint("publish again: it is brought to the regions that it does not have");
-    RegionOutcome::new(region.clone(), RegionState::Failed(error))
+    RegionOutcome::new(region.clone(), RegionState::failed(error))
 }
 
 fn outcome_of_image(image: &Value) -> RegionOutcome<Replica> {
@@ -53,7 +53,7 @@ fn outcome_of_image(image: &Value) -> RegionOutcome<Replica> {
     let replica = Replica { id: image["id"].as_str().unwrap_or_default().to_owned() };
     let state = match image["properties"]["provisioningState"].as_str() {
         Some("Succeeded") => RegionState::Available(replica),
-        Some("Failed") => RegionState::Failed(Error::new(Kind::Invalid, "the managed image failed")),
+        Some("Failed") => RegionState::failed(Error::new(Kind::Invalid, "the managed image failed")),
         _ => RegionState::Pending { replica: Some(replica), percent: None },
     };
     RegionOutcome::new(region, state)

@@ -4,7 +4,7 @@ use backend_aws::Aws;
 use backend_azure::Azure;
 use publisher::{CloudName, ImageSpec, Pipeline, Result, Target, Variables};
 
-use crate::settings::Settings;
+use crate::{args::Clouds, settings::Settings};
 
 pub const AZURE: CloudName = CloudName("azure");
 pub const AWS: CloudName = CloudName("aws");
@@ -23,6 +23,15 @@ pub async fn target(
         Ok(Box::new(Pipeline::new(Azure::new(settings.azure.clone(), spec, variables)?)))
     } else {
         Ok(Box::new(Pipeline::new(Aws::new(settings.aws.clone(), spec, variables).await?)))
+    }
+}
+
+/// The clouds that are meant.
+pub fn of(clouds: Clouds) -> &'static [CloudName] {
+    match clouds {
+        Clouds::Azure => &[AZURE],
+        Clouds::Aws => &[AWS],
+        Clouds::All => &[AZURE, AWS],
     }
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use vhd::Image;
 
-use crate::{Cx, Error, Result, RunKey};
+use crate::{Check, Cx, Error, Result, RunKey};
 
 /// What a journal can hold: it survives the process.
 pub trait Durable: Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'static {}
@@ -74,6 +74,9 @@ pub struct Plan<R> {
     pub steps: Vec<String>,
     /// Where the image has to be in the end, the home region first.
     pub regions: Vec<Region>,
+    /// What the identity may not do of it, as the cloud names its actions; asked for a plan alone, and where the cloud
+    /// answers that.
+    pub denied: Vec<String>,
     /// The image, if an earlier run of the same key registered it: nothing is uploaded again.
     pub found: Option<R>,
 }
@@ -109,7 +112,7 @@ impl<R> RegionOutcome<R> {
     /// Whether the region failed, and had to have the image.
     #[must_use]
     pub fn is_failure(&self) -> bool {
-        self.required && matches!(self.state, RegionState::Failed(_))
+        self.required && matches!(self.state, RegionState::Failed { .. })
     }
 }
 
@@ -125,8 +128,20 @@ pub enum RegionState<R> {
         /// How far it is, where the cloud tells.
         percent: Option<u8>,
     },
-    /// It failed; the cloud's own words are in the error.
-    Failed(Error),
+    /// It failed.
+    Failed {
+        /// What is there all the same.
+        replica: Option<R>,
+        /// Why, with the cloud's own words.
+        error: Error,
+    },
+}
+
+impl<R> RegionState<R> {
+    /// A failure that left nothing there.
+    pub fn failed(error: Error) -> Self {
+        Self::Failed { replica: None, error }
+    }
 }
 
 /// A cloud that images can be published to.
@@ -221,6 +236,10 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`Kind::NotFound`](crate::Kind::NotFound) if there is nothing.
     async fn status(&self, cx: &Cx<Self::Undo>) -> Result<(Self::Registered, Replication<Self::Replica>)>;
+
+    /// Looks at all that publishing as configured needs, one thing after the other: who the identity is, what it may do, where
+    /// the image is to go. Reads only; what is wrong is a finding and not a failure.
+    async fn doctor(&self, cx: &Cx<Self::Undo>) -> Vec<Check>;
 
     /// Takes one act back. What is not there any more is success.
     ///

@@ -93,6 +93,12 @@ impl<U: Durable> Cx<U> {
         &self.run
     }
 
+    /// Whether nothing is to be done but to look.
+    #[must_use]
+    pub fn plans(&self) -> bool {
+        self.mode == Mode::Plan
+    }
+
     /// Whether the run waits until the image is everywhere, and not only until the cloud has accepted that.
     #[must_use]
     pub fn waits(&self) -> bool {

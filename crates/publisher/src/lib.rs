@@ -17,6 +17,7 @@
 //! [`Event`]s.
 
 mod backend;
+mod check;
 mod context;
 mod error;
 mod event;
@@ -36,6 +37,7 @@ mod variables;
 pub use backend::{
     Artifact, Backend, CloudName, Durable, Plan, Region, RegionOutcome, RegionState, Replication, Stage,
 };
+pub use check::{Check, CheckStatus};
 pub(crate) use context::BUFFER_KIB;
 pub use context::{Cx, Runtime};
 pub use error::{Error, Kind, Result};

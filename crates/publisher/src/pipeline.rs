@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use vhd::Image;
 
 use crate::{
-    Artifact, Backend, CloudName, Cx, Durable, Error, ErrorReport, Event, Kind, Mode, Plan, RegionOutcome,
+    Artifact, Backend, Check, CloudName, Cx, Durable, Error, ErrorReport, Event, Kind, Mode, Plan, RegionOutcome,
     RegionReport, RegionState, Replication, Result, RunKey, Runtime, Stage, Status, Target, TargetReport,
     journal::Journal, journal::When,
 };
@@ -30,6 +30,7 @@ impl<B> Pipeline<B> {
 #[derive(Default)]
 struct Progress {
     plan: Vec<String>,
+    denied: Vec<String>,
     resources: BTreeMap<&'static str, String>,
     regions: Vec<RegionReport>,
 }
@@ -66,8 +67,7 @@ impl<B: Backend> Target for Pipeline<B> {
 
     async fn status(&self, runtime: &Runtime) -> TargetReport {
         let mut progress = Progress::default();
-        // It is of no run: nothing of it is remembered.
-        let cx = Cx::new(self.backend.name(), RunKey::new([]), runtime.clone(), Mode::Plan, Journal::in_memory());
+        let cx = self.looking(runtime);
         let result = tokio::select! {
             biased;
             () = runtime.cancel.cancelled() => Err(Error::cancelled()),
@@ -78,9 +78,23 @@ impl<B: Backend> Target for Pipeline<B> {
         };
         self.report(None, progress, result)
     }
+
+    async fn doctor(&self, runtime: &Runtime) -> Vec<Check> {
+        let cx = self.looking(runtime);
+        tokio::select! {
+            biased;
+            () = runtime.cancel.cancelled() => vec![Check::unknown("everything else", &Error::cancelled())],
+            checks = self.backend.doctor(&cx) => checks,
+        }
+    }
 }
 
 impl<B: Backend> Pipeline<B> {
+    /// A context of no run: nothing of it is remembered.
+    fn looking(&self, runtime: &Runtime) -> Cx<B::Undo> {
+        Cx::new(self.backend.name(), RunKey::new([]), runtime.clone(), Mode::Plan, Journal::in_memory())
+    }
+
     /// Computes the run's key and opens its journal.
     async fn context(&self, runtime: &Runtime, image: &Arc<Image>, mode: Mode) -> Result<Cx<B::Undo>> {
         let run = self.backend.run_key(image)?;
@@ -100,6 +114,7 @@ impl<B: Backend> Pipeline<B> {
     ) -> Result<Status> {
         let plan = self.preflight(cx, image).await?;
         progress.plan.clone_from(&plan.steps);
+        progress.denied.clone_from(&plan.denied);
         if let Some(found) = &plan.found {
             progress.resources.extend(found.resources());
         }
@@ -253,6 +268,7 @@ impl<B: Backend> Pipeline<B> {
             regions: progress.regions,
             transfer: cx.map(|cx| cx.totals.report()).unwrap_or_default(),
             plan: progress.plan,
+            denied: progress.denied,
             error,
         }
     }
@@ -276,7 +292,9 @@ fn region_report<R: Artifact>(outcome: &RegionOutcome<R>) -> RegionReport {
     let (status, id, percent, error) = match &outcome.state {
         RegionState::Available(replica) => ("available", id(replica), None, None),
         RegionState::Pending { replica, percent } => ("pending", replica.as_ref().and_then(id), *percent, None),
-        RegionState::Failed(error) => ("failed", None, None, Some(ErrorReport::from(error))),
+        RegionState::Failed { replica, error } => {
+            ("failed", replica.as_ref().and_then(id), None, Some(ErrorReport::from(error)))
+        }
     };
     RegionReport { region: outcome.region.0.clone(), id, status, percent, required: outcome.required, error }
 }

@@ -117,6 +117,9 @@ pub struct TargetReport {
     /// What would be done, of a plan.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<String>,
+    /// What of a plan the identity may not do, as the cloud names its actions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<String>,
     /// Why it failed.
     pub error: Option<ErrorReport>,
 }
@@ -133,6 +136,7 @@ impl TargetReport {
             regions: Vec::new(),
             transfer: TransferReport::default(),
             plan: Vec::new(),
+            denied: Vec::new(),
             error: Some(error.into()),
         }
     }

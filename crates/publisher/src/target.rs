@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use vhd::Image;
 
-use crate::{CloudName, Runtime, TargetReport};
+use crate::{Check, CloudName, Runtime, TargetReport};
 
 /// How far a run goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,4 +35,7 @@ pub trait Target: fmt::Debug + Send + Sync {
 
     /// Looks at an image that was published before, and changes nothing. Failure is a status of the report.
     async fn status(&self, runtime: &Runtime) -> TargetReport;
+
+    /// Looks at all that publishing as configured needs, and changes nothing.
+    async fn doctor(&self, runtime: &Runtime) -> Vec<Check>;
 }

@@ -6,7 +6,7 @@
 //! `GET /_sandbox/state` lists every resource, `GET /_sandbox/content/…` gives a disk's bytes.
 //!
 //! ```text
-//! one port ─► Authorization: AWS4-HMAC-SHA256 … /region/service/ ─► aws::{ec2, ebs, s3, sts}
+//! one port ─► Authorization: AWS4-HMAC-SHA256 … /region/service/ ─► aws::{ec2, ebs, s3, iam, …}
 //!         ├─► a shared access signature in the query             ─► azure::pages
 //!         ├─► /{tenant}/oauth2/…                                 ─► azure::token
 //!         ├─► /subscriptions/…                                   ─► azure::arm
@@ -28,7 +28,7 @@ mod server;
 mod tls;
 mod xml;
 
-pub use aws::Decision;
+pub use aws::{Decision, Grant};
 pub use clock::{Clock, Pace};
 pub use environment::Environment;
 pub use fault::{Fault, FaultKind};

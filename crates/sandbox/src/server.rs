@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     Clock, Environment, Fault, FaultKind, Pace, audit,
-    aws::{self, Aws, Decision},
+    aws::{self, Aws, Decision, Grant},
     azure::{self, Azure},
     content::Content,
     fault::Faults,
@@ -225,6 +225,14 @@ impl Sandbox {
         aws::decide(&self.world, region, decision);
     }
 
+    /// Has an administrator of the account of AWS change what identities may do.
+    ///
+    /// # Errors
+    /// What is wrong with a policy document.
+    pub fn grant(&self, grant: Grant) -> Result<(), String> {
+        aws::grant(&self.world, grant)
+    }
+
     /// Pushes the clock of long operations forward.
     pub fn advance(&self, by: Duration) {
         self.world.clock.advance(by);
@@ -297,8 +305,12 @@ async fn answer(world: &World, request: Request<Incoming>) -> Result<Response<Bo
 }
 
 async fn route(world: &World, call: &mut Call) -> Result<Reply, Reset> {
-    let route = if aws::is_signed(call) { aws::route(call) } else { azure::route(call) };
+    let signed = aws::is_signed(call);
+    let route = if signed { aws::route(call) } else { azure::route(call) };
     world.traffic.note(&route, call);
+    if signed && !aws::may(world, call, &route.operation) {
+        return Ok((route.refuse)(call, FaultKind::Deny));
+    }
     match world.faults.next(&route.operation, route.region.as_deref()) {
         None => Ok((route.handler)(world, call)),
         Some(FaultKind::ResetBefore) => Err(Reset),

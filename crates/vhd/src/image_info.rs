@@ -26,6 +26,9 @@ pub struct ImageInfo {
     pub system: Option<String>,
     /// Size of the disk in bytes.
     pub logical_bytes: Option<u64>,
+    /// What AWS's RegisterImage is to be given, under the names of its API, where the file says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub register_image: Option<serde_json::Value>,
 }
 
 /// Something that the file and the image say differently.
@@ -80,7 +83,8 @@ impl ImageInfo {
             None => return Ok(None),
         };
         let [label, boot_mode, system] = [file.label, file.boot_mode, file.system].map(|text| text.map(printable));
-        Ok(Some(Self { path, label, boot_mode, system, logical_bytes }))
+        let register_image = file.register_image;
+        Ok(Some(Self { path, label, boot_mode, system, logical_bytes, register_image }))
     }
 
     /// Where the file and the image disagree. What the image does not tell is not compared.
@@ -169,6 +173,8 @@ struct File {
     file: Option<String>,
     #[serde(default)]
     disks: BTreeMap<String, Disk>,
+    #[serde(rename = "registerImage")]
+    register_image: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]

@@ -35,10 +35,30 @@ async fn taking_on(role: &str, external_id: Option<&str>, sdk: &SdkConfig) -> Sd
     sdk.to_builder().credentials_provider(provider).build()
 }
 
+/// Whether there is a credential; `role` is the one that is taken on for it.
+async fn check(sdk: &SdkConfig, role: Option<&str>) -> Result<()> {
+    let none = || Error::new(Kind::Credentials, "there is no AWS credential").with_hint(CREDENTIAL_HINT);
+    match sdk.credentials_provider().ok_or_else(none)?.provide_credentials().await {
+        Ok(_) => Ok(()),
+        Err(CredentialsError::CredentialsNotLoaded(_)) => Err(none()),
+        Err(error) => Err(Error::new(Kind::Credentials, "the AWS credential cannot be loaded")
+            .with_hint(match role {
+                Some(role) => format!(
+                    "check that {role} is there, and that its trust policy names whoever the credential is, with the \
+                     external_id that it may want"
+                ),
+                None => CREDENTIAL_HINT.to_owned(),
+            })
+            .caused_by(error)),
+    }
+}
+
 /// Clients for every service and region.
 #[derive(Debug)]
 pub struct Clients {
     sdk: SdkConfig,
+    /// Where a region has a role of its own: the configuration with its credential, and the role.
+    by_region: BTreeMap<String, (SdkConfig, String)>,
     path_style: bool,
     /// The role that is taken on.
     role: Option<String>,
@@ -80,12 +100,19 @@ impl Clients {
             loader = loader.region(Region::new(region.clone()));
         }
         let mut sdk = loader.load().await;
+        let mut by_region = BTreeMap::new();
+        for (name, region) in &config.per_region {
+            if let Some(role) = &region.assume_role {
+                let taken = taking_on(role, region.external_id.as_deref(), &sdk).await;
+                by_region.insert(name.clone(), (taken, role.clone()));
+            }
+        }
         if let Some(role) = &config.assume_role {
             sdk = taking_on(role, config.external_id.as_deref(), &sdk).await;
         }
         // Only AWS itself answers to a bucket's name in front of the host.
         let path_style = sdk.endpoint_url().is_some() || variables.get("AWS_ENDPOINT_URL_S3").is_some();
-        Ok(Self { sdk, path_style, role: config.assume_role.clone(), ec2: Mutex::default() })
+        Ok(Self { sdk, by_region, path_style, role: config.assume_role.clone(), ec2: Mutex::default() })
     }
 
     /// The SDK's own default region.
@@ -103,41 +130,55 @@ impl Clients {
     /// # Errors
     /// [`Kind::Credentials`] if there is none, or the way to it fails.
     pub async fn check_credentials(&self) -> Result<()> {
-        let none = || Error::new(Kind::Credentials, "there is no AWS credential").with_hint(CREDENTIAL_HINT);
-        let provider = self.sdk.credentials_provider().ok_or_else(none)?;
-        match provider.provide_credentials().await {
-            Ok(_) => Ok(()),
-            Err(CredentialsError::CredentialsNotLoaded(_)) => Err(none()),
-            Err(error) => Err(Error::new(Kind::Credentials, "the AWS credential cannot be loaded")
-                .with_hint(match &self.role {
-                    Some(role) => format!(
-                        "check that {role} is there, and that its trust policy names whoever the credential is, with \
-                         aws.external_id if it wants one"
-                    ),
-                    None => CREDENTIAL_HINT.to_owned(),
-                })
-                .caused_by(error)),
+        check(&self.sdk, self.role.as_deref()).await
+    }
+
+    /// Whether the role of a region can be taken on, where it has one.
+    ///
+    /// # Errors
+    /// [`Kind::Credentials`] if it cannot.
+    pub async fn check_role(&self, region: &str) -> Result<()> {
+        match self.by_region.get(region) {
+            Some((sdk, role)) => check(sdk, Some(role)).await,
+            None => Ok(()),
         }
+    }
+
+    /// The configuration for a region.
+    fn sdk(&self, region: &str) -> SdkConfig {
+        let sdk = self.by_region.get(region).map_or(&self.sdk, |(sdk, _)| sdk);
+        sdk.to_builder().region(Region::new(region.to_owned())).build()
     }
 
     pub fn ec2(&self, region: &str) -> aws_sdk_ec2::Client {
         let mut clients = self.ec2.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || {
-            let config = aws_sdk_ec2::config::Builder::from(&self.sdk).region(Region::new(region.to_owned()));
-            aws_sdk_ec2::Client::from_conf(config.build())
-        };
-        clients.entry(region.to_owned()).or_insert_with(make).clone()
+        clients.entry(region.to_owned()).or_insert_with(|| aws_sdk_ec2::Client::new(&self.sdk(region))).clone()
     }
 
     pub fn ebs(&self, region: &str) -> aws_sdk_ebs::Client {
-        let config = aws_sdk_ebs::config::Builder::from(&self.sdk).region(Region::new(region.to_owned()));
-        aws_sdk_ebs::Client::from_conf(config.build())
+        aws_sdk_ebs::Client::new(&self.sdk(region))
+    }
+
+    pub fn ssm(&self, region: &str) -> aws_sdk_ssm::Client {
+        aws_sdk_ssm::Client::new(&self.sdk(region))
+    }
+
+    pub fn quotas(&self, region: &str) -> aws_sdk_servicequotas::Client {
+        aws_sdk_servicequotas::Client::new(&self.sdk(region))
+    }
+
+    pub fn sts(&self, region: &str) -> aws_sdk_sts::Client {
+        aws_sdk_sts::Client::new(&self.sdk(region))
+    }
+
+    /// IAM knows no regions but partitions, and the home region's is asked.
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        aws_sdk_iam::Client::new(&self.sdk)
     }
 
     pub fn s3(&self, region: &str) -> aws_sdk_s3::Client {
         use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
-        let config = Builder::from(&self.sdk)
-            .region(Region::new(region.to_owned()))
+        let config = Builder::from(&self.sdk(region))
             .force_path_style(self.path_style)
             // Every part carries a checksum that we compute once; the SDK must not compute another.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);

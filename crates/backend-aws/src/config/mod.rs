@@ -1,5 +1,6 @@
 //! What can be configured, and what of it AWS would refuse.
 
+mod devices;
 mod sharing;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -7,7 +8,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use publisher::{Error, Kind, Names, Result};
 use serde::{Deserialize, Serialize};
 
-pub use self::sharing::Sharing;
+pub use self::{devices::BlockDevice, sharing::Sharing};
 
 /// What `publish.toml` says under `[PROFILE.aws]`. Every field may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,12 @@ pub struct Config {
     pub throughput: Option<u32>,
     /// A file with the UEFI variables that instances start with, as `uefivars` writes it (base64). Only with UEFI.
     pub uefi_data: Option<PathBuf>,
+    /// Whether instances have enhanced networking by ENA; they have if it is left out.
+    pub ena: Option<bool>,
+    /// Whether instances have enhanced networking by the Intel 82599 VF; they have if it is left out.
+    pub sriov: Option<bool>,
+    /// What instances get beside the root volume.
+    pub block_devices: Vec<BlockDevice>,
     /// Whether the snapshots are encrypted; the account's own default if it is left out.
     pub encrypted: Option<bool>,
     /// The ARN of the KMS key of the home region; the account's own if it is left out. Means `encrypted`.
@@ -62,6 +69,9 @@ pub struct Config {
     pub deprecate_after_days: Option<u32>,
     /// Who else may start instances of the AMI.
     pub sharing: Option<Sharing>,
+    /// Names of parameters of Systems Manager that name the AMI in each region, once it is there and shared. `{name}`,
+    /// `{version}`, `{architecture}` and `{ami_name}` stand for what they say.
+    pub ssm_parameters: Names,
     /// What is otherwise in single regions: `[aws.per_region.eu-west-1]`.
     pub per_region: BTreeMap<String, RegionConfig>,
     /// Whether instances must use version 2 of the metadata service; they must if it is left out.
@@ -78,6 +88,11 @@ pub struct RegionConfig {
     pub best_effort: Option<bool>,
     /// The ARN of the KMS key there, for copies of encrypted snapshots.
     pub kms_key: Option<String>,
+    /// The ARN of a role to take on for that region, in place of `aws.assume_role`. It is of the same account: an AMI is
+    /// copied within one.
+    pub assume_role: Option<String>,
+    /// What that role wants to hear.
+    pub external_id: Option<String>,
 }
 
 /// How the bytes get to AWS.
@@ -104,15 +119,7 @@ impl Config {
         if !VOLUME_TYPES.contains(&kind) {
             return refuse(format!("aws.volume_type is \"{kind}\", and may be {}", VOLUME_TYPES.join(" or ")));
         }
-        if self.iops.is_some() && !matches!(kind, "gp3" | "io1" | "io2") {
-            return refuse(format!("aws.iops is set, and volumes of type {kind} take none"));
-        }
-        if self.iops.is_none() && matches!(kind, "io1" | "io2") {
-            return refuse(format!("aws.iops is not set, and volumes of type {kind} want it"));
-        }
-        if self.throughput.is_some() && kind != "gp3" {
-            return refuse(format!("aws.throughput is set, and volumes of type {kind} take none"));
-        }
+        devices::performance(kind, self.iops, self.throughput).or_else(|why| refuse(format!("aws.{why}")))?;
         let keys = self.per_region.iter().map(|(name, region)| (format!("per_region.{name}.kms_key"), &region.kms_key));
         let is_key = |key: &&str| key.starts_with("arn:") && key.contains(":kms:") && key.contains(":key/");
         for (setting, key) in [("kms_key".to_owned(), &self.kms_key)].into_iter().chain(keys) {
@@ -131,11 +138,12 @@ impl Config {
         }
         self.check_home()?;
         self.check_deprecation()?;
+        devices::check(&self.block_devices, self.root_device())?;
         if self.kms_key.is_some() && self.encrypted == Some(false) {
             return refuse("aws.kms_key is set, and aws.encrypted is false".to_owned());
         }
         match &self.sharing {
-            Some(sharing) => sharing.check(self.is_encrypted(), self.has_all_keys()),
+            Some(sharing) => sharing.check(self.is_encrypted()),
             None => Ok(()),
         }
     }
@@ -150,6 +158,11 @@ impl Config {
         }
         if region.kms_key.is_some() {
             return refuse(format!("aws.per_region.{name}.kms_key is set, and {name} is the home region: aws.kms_key"));
+        }
+        if region.assume_role.is_some() {
+            return refuse(format!(
+                "aws.per_region.{name}.assume_role is set, and {name} is the home region: aws.assume_role"
+            ));
         }
         Ok(())
     }
@@ -173,10 +186,15 @@ impl Config {
         if region == home { self.kms_key.as_ref() } else { self.per_region.get(region)?.kms_key.as_ref() }
     }
 
-    /// Whether each region has a key of ours. Where none is configured, the home region is the only one.
-    fn has_all_keys(&self) -> bool {
-        let regions = self.regions.iter().flat_map(|regions| &regions.0);
-        self.kms_key.is_some() && regions.skip(1).all(|region| self.key_in(region, "").is_some())
+    /// Name of the root device.
+    pub(crate) fn root_device(&self) -> &str {
+        self.root_device.as_deref().unwrap_or("/dev/xvda")
+    }
+
+    /// The home region, or what the SDK makes of it where none is configured.
+    pub(crate) fn home_or(&self, default: Option<String>) -> String {
+        let home = self.regions.as_ref().and_then(|regions| regions.0.first());
+        home.cloned().or(default).unwrap_or_else(|| "us-east-1".to_owned())
     }
 
     /// The type of the root volume.

@@ -11,8 +11,10 @@ pub struct Sharing {
     pub organizations: Names,
     /// ARNs of organizational units. AWS shares no snapshots with them.
     pub organizational_units: Names,
-    /// Whether everyone may.
+    /// Whether everyone may start instances of it.
     pub public: bool,
+    /// Whether everyone may make volumes of its snapshot too, without which nobody else can copy a public AMI.
+    pub public_snapshots: bool,
     /// Whether whoever is not named here is taken off.
     pub remove_others: bool,
 }
@@ -20,7 +22,7 @@ pub struct Sharing {
 impl Sharing {
     /// # Errors
     /// [`Kind::Config`] for what AWS would refuse.
-    pub(super) fn check(&self, encrypted: bool, own_key: bool) -> Result<()> {
+    pub(super) fn check(&self, encrypted: bool) -> Result<()> {
         let refuse = |text: String, hint: &str| Err(Error::new(Kind::Config, text).with_hint(hint.to_owned()));
         let is_account = |id: &&String| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
         if let Some(wrong) = self.accounts.0.iter().find(|id| !is_account(id)) {
@@ -39,13 +41,9 @@ impl Sharing {
             let hint = "AWS makes no encrypted snapshot public; leave encryption or aws.sharing.public out";
             return refuse("aws.sharing.public is true, and the snapshot is encrypted".to_owned(), hint);
         }
-        if !self.is_private() && encrypted && !own_key {
-            let hint = "others cannot use the account's own key: name one of yours for each region (aws.kms_key, and \
-                        aws.per_region.NAME.kms_key), and let them use it";
-            return refuse(
-                "aws.sharing names others, and a snapshot is encrypted with the account's own key".to_owned(),
-                hint,
-            );
+        if self.public_snapshots && !self.public {
+            let hint = "set aws.sharing.public too, or name accounts";
+            return refuse("aws.sharing.public_snapshots is true, and aws.sharing.public is not".to_owned(), hint);
         }
         Ok(())
     }

@@ -1,3 +1,5 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_ec2::types::Image;
 use publisher::{Cx, Region, Result};
 
@@ -13,20 +15,17 @@ pub async fn differences(
 ) -> Result<Vec<String>> {
     let source = find::image_by_id(aws, cx, &registered.region, &registered.ami).await?;
     let copy = find::image_by_id(aws, cx, &region.0, copy).await?;
-    let fields = fields(&source).into_iter().zip(fields(&copy));
-    let differing = fields.filter(|((_, source), (_, copy))| source != copy);
-    let name = |value: Option<String>| value.unwrap_or_else(|| "not set".to_owned());
-    Ok(differing
-        .map(|((field, source), (_, copy))| format!("{field} is {}, was {}", name(copy), name(source)))
-        .collect())
+    let (source, copy) = (fields(&source), fields(&copy));
+    let names: BTreeSet<_> = source.keys().chain(copy.keys()).collect();
+    let differing = names.into_iter().filter(|name| source.get(*name) != copy.get(*name));
+    let value = |of: &BTreeMap<String, String>, name| of.get(name).cloned().unwrap_or_else(|| "not set".to_owned());
+    Ok(differing.map(|name| format!("{name} is {}, was {}", value(&copy, name), value(&source, name))).collect())
 }
 
 /// What DescribeImages tells of how an image's instances start. A copy's id, snapshot and encryption are its own.
-fn fields(image: &Image) -> Vec<(&'static str, Option<String>)> {
+fn fields(image: &Image) -> BTreeMap<String, String> {
     let text = |value: Option<&str>| value.map(str::to_owned);
-    let device = image.block_device_mappings().iter().find(|device| device.device_name() == image.root_device_name());
-    let disk = device.and_then(|device| device.ebs());
-    vec![
+    let of_image = [
         ("architecture", text(image.architecture().map(|value| value.as_str()))),
         ("boot mode", text(image.boot_mode().map(|value| value.as_str()))),
         ("virtualization type", text(image.virtualization_type().map(|value| value.as_str()))),
@@ -35,10 +34,23 @@ fn fields(image: &Image) -> Vec<(&'static str, Option<String>)> {
         ("IMDS support", text(image.imds_support().map(|value| value.as_str()))),
         ("TPM support", text(image.tpm_support().map(|value| value.as_str()))),
         ("root device", text(image.root_device_name())),
-        ("volume size", disk.and_then(|disk| disk.volume_size()).map(|value| value.to_string())),
-        ("iops", disk.and_then(|disk| disk.iops()).map(|value| value.to_string())),
-        ("throughput", disk.and_then(|disk| disk.throughput()).map(|value| value.to_string())),
-        ("deletion on termination", disk.and_then(|disk| disk.delete_on_termination()).map(|value| value.to_string())),
-        ("volume type", text(disk.and_then(|disk| disk.volume_type()).map(|value| value.as_str()))),
-    ]
+    ];
+    let of_image = of_image.into_iter().map(|(field, value)| (field.to_owned(), value));
+    let of_devices = image.block_device_mappings().iter().flat_map(|device| {
+        let name = device.device_name().unwrap_or_default();
+        let disk = device.ebs();
+        [
+            ("instance store", text(device.virtual_name())),
+            ("volume size", disk.and_then(|disk| disk.volume_size()).map(|value| value.to_string())),
+            ("iops", disk.and_then(|disk| disk.iops()).map(|value| value.to_string())),
+            ("throughput", disk.and_then(|disk| disk.throughput()).map(|value| value.to_string())),
+            (
+                "deletion on termination",
+                disk.and_then(|disk| disk.delete_on_termination()).map(|value| value.to_string()),
+            ),
+            ("volume type", text(disk.and_then(|disk| disk.volume_type()).map(|value| value.as_str()))),
+        ]
+        .map(|(field, value)| (format!("{field} of {name}"), value))
+    });
+    of_image.chain(of_devices).filter_map(|(field, value)| Some((field, value?))).collect()
 }

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod doctor;
 mod faults;
+mod parameters;
 mod publish;
 mod refusals;
 mod regions;
+mod registration;
 mod sharing;
 mod snapshots;
 mod stage;

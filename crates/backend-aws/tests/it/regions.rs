@@ -1,7 +1,7 @@
 //! The AMI in every region: what it is there, and which regions have to have it.
 
 use backend_aws::{RegionConfig, Route};
-use publisher::{Mode, Status};
+use publisher::{Kind, Mode, Status};
 
 use crate::stage::{HOME, OTHER, Stage};
 
@@ -16,6 +16,63 @@ async fn a_copy_that_is_not_what_it_was_copied_from_is_a_failure() {
     assert!(error.message.ends_with("is not what it was copied from: IMDS support is optional, was v2.0"), "{error:?}");
     // It is looked at again by every run, and stays a failure while it is there.
     assert_eq!(stage.publish().await.status, Status::Partial);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_region_says_which_ami_is_there_all_the_same() {
+    let stage = Stage::new(Route::Ebs).await;
+    stage.fault(r#"{"operation": "Alter", "region": "eu-west-1", "kind": "corrupt"}"#);
+    let report = stage.publish().await;
+    let failed = report.regions.iter().find(|region| region.region == OTHER).unwrap();
+    assert_eq!(failed.id.as_deref(), stage.list(OTHER, "images")[0]["id"].as_str());
+}
+
+const ELSEWHERE: &str = "arn:aws:iam::123456789012:role/publish-elsewhere";
+
+fn role(arn: &str, external_id: Option<&str>) -> RegionConfig {
+    RegionConfig {
+        assume_role: Some(arn.into()),
+        external_id: external_id.map(str::to_owned),
+        ..RegionConfig::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_may_have_a_role_of_its_own() {
+    let mut stage = Stage::new(Route::Ebs).await;
+    stage.config.per_region.insert(OTHER.into(), role(ELSEWHERE, Some("sandbox")));
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?} {:?}", report.error, report.regions);
+    let callers = |region: &str| stage.audit()["aws"][region]["callers"].clone();
+    assert_eq!(callers(HOME), serde_json::json!(["arn:aws:iam::123456789012:user/publish"]));
+    assert_eq!(callers(OTHER), serde_json::json!(["arn:aws:sts::123456789012:assumed-role/publish-elsewhere/publish"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_regions_role_that_cannot_be_taken_on_or_is_another_accounts_is_named_before_anything_is_made() {
+    let mut stage = Stage::new(Route::Ebs).await;
+    stage.config.per_region.insert(OTHER.into(), role(ELSEWHERE, None));
+    let error = stage.publish().await.error.unwrap();
+    assert_eq!(error.kind, Kind::Credentials);
+    assert!(error.hint.unwrap().contains(ELSEWHERE));
+    // A region that need not have the image is left out.
+    stage.config.per_region.get_mut(OTHER).unwrap().best_effort = Some(true);
+    let report = stage.run(Mode::Plan).await;
+    assert_eq!(report.status, Status::Planned, "{:?}", report.error);
+    assert!(!report.plan.iter().any(|step| step.contains(OTHER)), "{:?}", report.plan);
+    assert_eq!(stage.audit()["mutations"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_made_once_a_region_has_room_for_it() {
+    // Twenty copies are under way in the region; each look at one of ours lets time pass.
+    let stage = Stage::new(Route::Ebs).await;
+    let refused = r#"{"operation": "ec2:CopyImage", "region": "eu-west-1", "times": 2, "kind": "throttle"}"#;
+    stage.fault(refused);
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.regions);
+    assert_eq!(stage.audit()["traffic"]["ec2:CopyImage"]["requests"], 3);
+    assert_eq!(stage.list(OTHER, "images").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,8 +71,10 @@ async fn nobody_sees_an_ami_before_all_regions_that_have_to_have_it_do() {
         let all = json!([["group", "all"], ["userId", PARTNER]]);
         assert_eq!(stage.list(region, "images")[0]["shared_with"], all, "{region}");
     }
-    let order = ["ec2:ModifySnapshotAttribute", "ec2:ModifyImageAttribute"];
-    assert!(order.iter().all(|operation| stage.audit()["traffic"][operation]["requests"] == 2), "each region once");
+    // In each region once for those who are named, and once for everyone.
+    for (operation, requests) in [("ec2:ModifySnapshotAttribute", 2), ("ec2:ModifyImageAttribute", 4)] {
+        assert_eq!(stage.audit()["traffic"][operation]["requests"], requests, "{operation}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +91,7 @@ async fn a_region_that_lets_no_image_be_public_is_named_before_anything_is_made_
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_shared_is_refused_before_anything_is_made() {
     type Change = fn(&mut Stage);
-    let changes: [(Change, &str); 6] = [
+    let changes: [(Change, &str); 5] = [
         (|stage| stage.config.sharing = Some(with("1234")), "aws.sharing.accounts has \"1234\""),
         (
             |stage| stage.config.sharing.as_mut().unwrap().organizations = Names::parse("o-abcdefghij"),
@@ -100,13 +102,8 @@ async fn what_cannot_be_shared_is_refused_before_anything_is_made() {
             "aws.sharing.public is true, and the snapshot is encrypted",
         ),
         (
-            |stage| stage.config.encrypted = Some(true),
-            "aws.sharing names others, and a snapshot is encrypted with the account's own key",
-        ),
-        (
-            // A key at home is none in the other region.
-            |stage| stage.config.kms_key = Some("arn:aws:kms:us-east-1:123456789012:key/ours".into()),
-            "aws.sharing names others, and a snapshot is encrypted with the account's own key",
+            |stage| stage.config.sharing.as_mut().unwrap().public_snapshots = true,
+            "aws.sharing.public_snapshots is true, and aws.sharing.public is not",
         ),
         (
             |stage| stage.config.kms_key = Some("alias/ours".into()),
@@ -120,11 +117,104 @@ async fn what_cannot_be_shared_is_refused_before_anything_is_made() {
         assert_eq!(error.kind(), Kind::Config);
         assert!(error.to_string().starts_with(said), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_others_cannot_use_is_named_before_anything_is_made() {
+    const OURS: &str = "arn:aws:kms:us-east-1:123456789012:key/ours";
+    type Change = fn(&mut Stage);
+    let changes: [(Change, &str); 3] = [
+        (|stage| stage.config.encrypted = Some(true), HOME),
+        // A key at home is none in the other region.
+        (|stage| stage.config.kms_key = Some(OURS.into()), OTHER),
+        (|stage| stage.sandbox.decide(OTHER, Decision::EncryptSnapshots), OTHER),
+    ];
+    for (change, region) in changes {
+        let mut stage = stage(with(PARTNER)).await;
+        change(&mut stage);
+        let error = stage.publish().await.error.unwrap();
+        assert_eq!(error.kind, Kind::Conflict);
+        let said = format!("snapshots are encrypted in {region} with the account's own key, which others cannot use");
+        assert_eq!(error.message, said);
+        assert_eq!(stage.audit()["mutations"], 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_encrypts_with_a_key_of_its_own_making_can_share() {
     let stage = stage(with(PARTNER)).await;
-    stage.sandbox.decide(OTHER, Decision::EncryptSnapshots);
+    for region in [HOME, OTHER] {
+        stage.sandbox.decide(region, Decision::EncryptSnapshots);
+        let key = format!("arn:aws:kms:{region}:123456789012:key/the-accounts");
+        stage.sandbox.decide(region, Decision::DefaultKey(key));
+    }
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.regions);
+    assert_eq!(stage.list(OTHER, "snapshots")[0]["shared_with"], json!([["userId", PARTNER]]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_encrypted_is_never_made_public() {
+    let stage = stage(Sharing { public: true, ..Sharing::default() }).await;
+    stage.sandbox.decide(HOME, Decision::EncryptSnapshots);
     let error = stage.publish().await.error.unwrap();
-    assert_eq!(error.message, "the account encrypts all snapshots in eu-west-1, and others could not use what is");
+    assert_eq!(error.message, "snapshots are encrypted in us-east-1, and an AMI on such a one cannot be public");
     assert_eq!(stage.audit()["mutations"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_ami_has_a_public_snapshot_where_that_is_asked_for() {
+    let public = Sharing { public: true, ..Sharing::default() };
+    let mut stage = stage(public.clone()).await;
+    assert_eq!(stage.publish().await.status, Status::Published);
+    assert_eq!(stage.list(HOME, "snapshots")[0]["shared_with"], json!([]), "and not otherwise");
+    stage.config.sharing = Some(Sharing { public_snapshots: true, remove_others: true, ..public });
+    assert_eq!(stage.publish().await.status, Status::Published);
+    for region in [HOME, OTHER] {
+        for kind in ["snapshots", "images"] {
+            assert_eq!(stage.list(region, kind)[0]["shared_with"], json!([["group", "all"]]), "{kind} in {region}");
+        }
+    }
+    assert_eq!(stage.publish().await.status, Status::Unchanged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_lets_no_snapshot_be_public_is_named() {
+    let stage = stage(Sharing { public: true, public_snapshots: true, ..Sharing::default() }).await;
+    stage.sandbox.decide(OTHER, Decision::BlockPublicSnapshots);
+    let error = stage.publish().await.error.unwrap();
+    assert_eq!(error.message, "block public access for snapshots is on in eu-west-1, managed by the account");
+    assert!(error.hint.unwrap().contains("aws ec2 disable-snapshot-block-public-access --region eu-west-1"));
+    assert_eq!(stage.audit()["mutations"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_quota_of_public_amis_is_asked_before_anything_is_made() {
+    let mut stage = stage(Sharing { public: true, ..Sharing::default() }).await;
+    stage.sandbox.decide(OTHER, Decision::PublicImages(1));
+    assert_eq!(stage.publish().await.status, Status::Published);
+    let before = stage.audit()["mutations"].clone();
+    stage.spec.version = Some("2.0.0".into());
+    let error = stage.publish().await.error.unwrap();
+    assert_eq!(error.message, "the account has 1 public AMIs in eu-west-1, and may have 1");
+    assert_eq!(stage.audit()["mutations"], before);
+    // Whoever may not ask for a quota may have room all the same: AWS says so in the end.
+    stage.fault(r#"{"operation": "servicequotas:GetServiceQuota", "times": 1000, "kind": "deny"}"#);
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Partial, "{:?}", report.error);
+    let failed = report.regions.iter().find(|region| region.region == OTHER).unwrap();
+    assert!(failed.error.as_ref().unwrap().hint.as_ref().unwrap().contains("as many public AMIs as it may"));
+    let there: Vec<_> =
+        stage.list(OTHER, "images").iter().map(|image| image["id"].as_str().map(str::to_owned)).collect();
+    assert!(failed.id.is_some() && there.contains(&failed.id), "it is there all the same");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_public_before_everyone_who_is_named_has_it() {
+    let stage = stage(Sharing { public: true, ..with(PARTNER) }).await;
+    stage.fault(r#"{"operation": "ec2:ModifySnapshotAttribute", "region": "eu-west-1", "kind": "deny"}"#);
+    assert_eq!(stage.publish().await.status, Status::Partial);
+    assert_eq!(stage.list(HOME, "images")[0]["shared_with"], json!([["userId", PARTNER]]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
 
 use backend_aws::{Aws, Config, Route};
-use publisher::{ImageSpec, Mode, Names, Pipeline, Runtime, Silent, Target, TargetReport, Variables};
+use publisher::{Check, ImageSpec, Mode, Names, Pipeline, Runtime, Silent, Target, TargetReport, Variables};
 use sandbox::{Pace, Sandbox, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -76,6 +76,10 @@ impl Stage {
 
     pub async fn status(&self) -> TargetReport {
         Pipeline::new(self.backend().await.unwrap()).status(&self.runtime()).await
+    }
+
+    pub async fn doctor(&self) -> Vec<Check> {
+        Pipeline::new(self.backend().await.unwrap()).doctor(&self.runtime()).await
     }
 
     /// Makes calls go wrong, by a rule as the sandbox's audit takes it.

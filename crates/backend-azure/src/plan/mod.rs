@@ -46,7 +46,7 @@ pub async fn preflight(azure: &Azure, cx: &Cx<Undo>, image: &Arc<Image>) -> Resu
         }
         None => (steps::steps(azure, &decided, has_definition, image)?, None),
     };
-    let plan = Plan { steps, regions: decided.regions.clone(), found };
+    let plan = Plan { steps, regions: decided.regions.clone(), denied: Vec::new(), found };
     azure.decided.set(decided).map_err(|_| Error::new(Kind::Local, "a backend publishes one image"))?;
     Ok(plan)
 }

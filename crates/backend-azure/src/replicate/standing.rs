@@ -93,7 +93,7 @@ impl Standing {
         let failed = |why: &str| {
             let why = if why.is_empty() { "Azure gives no reason" } else { why };
             let error = Error::new(Kind::Invalid, format!("replication failed: {why}"));
-            RegionState::Failed(
+            RegionState::failed(
                 error.with_hint("publish again: only this region is tried again, and no second version is made"),
             )
         };
@@ -102,7 +102,7 @@ impl Standing {
             (Some("Failed"), _, _) if there.is_some_and(|there| !there.details.is_empty()) && self.is_final() => {
                 failed(there.map_or("", |there| &there.details))
             }
-            (_, Some(failure), _) => RegionState::Failed(Error::new(failure.kind(), failure.to_string())),
+            (_, Some(failure), _) => RegionState::failed(Error::new(failure.kind(), failure.to_string())),
             // An operation ends well only when all regions have the version (Compute Gallery, "Replication").
             (state, None, "Succeeded") if state != Some("Failed") => RegionState::Available(self.replica()),
             (_, None, _) if self.is_final() => failed(""),

@@ -60,7 +60,7 @@ pub async fn watch(
     let (standing, failure) = cx.poll("replicating the image version", schedule, look).await?;
     let outcomes: Vec<_> = to.iter().map(|region| standing.outcome(region, failure.as_ref())).collect();
     for outcome in &outcomes {
-        if let RegionState::Failed(error) = &outcome.state {
+        if let RegionState::Failed { error, .. } = &outcome.state {
             cx.emit(Event::RegionFailed { region: outcome.region.clone(), error: error.to_string() });
         }
     }

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use self::{
     image::{Convert, Inspect, Layout, Opening},
-    publish::{Clouds, Destination, Publish, Route, Selection, Source, Status},
+    publish::{Clouds, Destination, Doctor, Publish, Route, Selection, Source, Status},
     sandbox::{Demo, Sandbox},
 };
 
@@ -38,6 +38,8 @@ pub enum Command {
     All(Publish),
     /// Say how far an image is that was published before
     Status(Status),
+    /// Look at what publishing as configured needs, and change nothing: identity, permissions, regions, quotas
+    Doctor(Doctor),
     /// Publish a disk that it makes to both clouds, on the embedded sandbox
     Demo(Demo),
     /// Say what an image is, and what each cloud will make of it

@@ -110,6 +110,27 @@ pub struct Status {
     pub format: Format,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct Doctor {
+    /// Which cloud's needs to look at
+    pub clouds: Clouds,
+
+    #[command(flatten)]
+    pub selection: Selection,
+
+    /// The bucket for AWS's S3 route
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub bucket: Option<String>,
+
+    /// Print the policies and commands that AWS needs, as a script, in place of looking
+    #[arg(long, help_heading = "AWS", conflicts_with = "format")]
+    pub setup: bool,
+
+    /// The form of the report on standard output
+    #[arg(long, default_value = "human")]
+    pub format: Format,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Clouds {
     /// Azure alone

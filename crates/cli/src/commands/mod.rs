@@ -2,6 +2,7 @@
 
 mod convert;
 mod demo;
+mod doctor;
 mod inspect;
 mod publish;
 mod sandbox;
@@ -21,6 +22,7 @@ pub async fn run(args: Args) -> Exit {
         Command::Aws(args) => publish::publish(args, &[AWS]).await,
         Command::All(args) => publish::publish(args, &[AZURE, AWS]).await,
         Command::Status(args) => status::status(args).await,
+        Command::Doctor(args) => doctor::doctor(args).await,
         Command::Demo(args) => demo::demo(args).await,
         Command::Inspect(args) => inspect::inspect(args).await,
         Command::Convert(args) => convert::convert(args).await,

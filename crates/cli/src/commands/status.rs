@@ -4,20 +4,10 @@ use futures::future::join_all;
 use publisher::{CloudName, Error, Kind, Report, Result, Runtime, TargetReport, Variables};
 
 use super::publish;
-use crate::{
-    args::{Clouds, Status},
-    backends::{self, AWS, AZURE},
-    exit::Exit,
-    image, interrupt, render,
-    settings::Settings,
-};
+use crate::{args::Status, backends, exit::Exit, image, interrupt, render, settings::Settings};
 
 pub async fn status(args: &Status) -> Result<Exit> {
-    let clouds: &[CloudName] = match args.clouds {
-        Clouds::Azure => &[AZURE],
-        Clouds::Aws => &[AWS],
-        Clouds::All => &[AZURE, AWS],
-    };
+    let clouds = backends::of(args.clouds);
     let mut settings = Settings::select(&args.selection)?;
     publish::regions(&args.selection, clouds, &mut settings);
     settings.version = image::version_without_image(settings.version.take())?;

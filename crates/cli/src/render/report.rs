@@ -37,6 +37,9 @@ pub fn human(report: &Report) -> String {
         for step in &target.plan {
             text += &format!("{:5}  {step}\n", target.cloud);
         }
+        for action in &target.denied {
+            text += &format!("{:5}  NOT ALLOWED: {action}\n", target.cloud);
+        }
         if target.status == Status::Planned && target.plan.is_empty() {
             text += &format!("{:5}  nothing is to be done\n", target.cloud);
         }

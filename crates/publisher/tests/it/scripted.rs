@@ -7,8 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use publisher::{
-    Artifact, Backend, CloudName, Cx, Error, Kind, Plan, Region, RegionOutcome, RegionState, Replication, Result,
-    RunKey, Stage, UndoId,
+    Artifact, Backend, Check, CloudName, Cx, Error, Kind, Plan, Region, RegionOutcome, RegionState, Replication,
+    Result, RunKey, Stage, UndoId,
 };
 use serde::{Deserialize, Serialize};
 use vhd::Image;
@@ -82,7 +82,12 @@ impl Backend for Scripted {
         if self.fail == Some((Stage::Preflight, false)) {
             return Err(Error::new(Kind::Config, "no preflight"));
         }
-        Ok(Plan { steps: vec!["make things".into()], regions: vec![Region("here".into())], found: None })
+        Ok(Plan {
+            steps: vec!["make things".into()],
+            regions: vec![Region("here".into())],
+            denied: Vec::new(),
+            found: None,
+        })
     }
 
     async fn upload(&self, cx: &Cx<String>, _: &Arc<Image>) -> Result<Made> {
@@ -105,7 +110,7 @@ impl Backend for Scripted {
         }
         let state = |region: &Region| match self.fail {
             Some((Stage::Replicate, _)) => {
-                RegionState::Failed(Error::new(Kind::Invalid, format!("no room in {region}")))
+                RegionState::failed(Error::new(Kind::Invalid, format!("no room in {region}")))
             }
             _ if !cx.waits() => RegionState::Pending { replica: Some(registered.clone()), percent: Some(30) },
             _ => RegionState::Available(registered.clone()),
@@ -116,6 +121,10 @@ impl Backend for Scripted {
 
     async fn status(&self, _: &Cx<String>) -> Result<(Made, Replication<Made>)> {
         Err(Error::new(Kind::NotFound, "nothing was registered"))
+    }
+
+    async fn doctor(&self, _: &Cx<String>) -> Vec<Check> {
+        Vec::new()
     }
 
     async fn undo(&self, cx: &Cx<String>, undo: &String) -> Result<()> {

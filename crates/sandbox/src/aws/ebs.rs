@@ -113,7 +113,7 @@ fn start(world: &World, call: &Call) -> Result<Reply, Reply> {
         description: body["Description"].as_str().unwrap_or_default().to_owned(),
         tags,
         progress: Progress::Open,
-        encrypted: body["Encrypted"].as_bool().unwrap_or_default() || !body["KmsKeyArn"].is_null() || region.encrypts,
+        key: region.key_for(body["KmsKeyArn"].as_str(), body["Encrypted"].as_bool().unwrap_or_default()),
         shared_with: Default::default(),
         content: Arc::new(content),
         blocks: Default::default(),
@@ -134,8 +134,10 @@ fn started(snapshot: &Snapshot) -> Reply {
         "SnapshotId": snapshot.id, "OwnerId": ACCOUNT, "Status": "pending", "StartTime": 1_767_323_045.0,
         "VolumeSize": snapshot.volume_size, "BlockSize": BLOCK, "Description": snapshot.description, "Tags": tags,
     });
-    if snapshot.encrypted {
-        body["KmsKeyArn"] = format!("arn:aws:kms:us-east-1:{ACCOUNT}:key/sandbox").into();
+    if let Some(key) = &snapshot.key {
+        // An alias is answered with the key behind it.
+        let behind = || format!("arn:aws:kms:us-east-1:{ACCOUNT}:key/sandbox");
+        body["KmsKeyArn"] = if key.starts_with("arn:") { key.clone() } else { behind() }.into();
     }
     Reply::json(201, &body)
 }
@@ -185,7 +187,7 @@ fn complete(world: &World, call: &Call) -> Result<Reply, Reply> {
         }
     }
     if snapshot.progress == Progress::Open {
-        if snapshot.encrypted {
+        if snapshot.is_encrypted() {
             scramble(snapshot).map_err(|e| error(500, "InternalServerException", None, &e.to_string()))?;
         }
         snapshot.progress = Progress::At(world.clock.now() + world.pace.snapshot);

@@ -8,6 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use super::{iam::Iam, ssm::Parameter};
 use crate::{content::Content, environment::HOME_REGION, server::World};
 
 pub const ACCOUNT: &str = "123456789012";
@@ -21,20 +22,59 @@ pub type Tags = BTreeMap<String, String>;
 pub struct Aws {
     pub regions: Mutex<BTreeMap<String, Region>>,
     pub buckets: Mutex<BTreeMap<String, Bucket>>,
+    pub iam: Mutex<Iam>,
+    /// Who called in which region.
+    pub callers: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// One region's EC2.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Region {
     pub snapshots: BTreeMap<String, Snapshot>,
     pub images: BTreeMap<String, Image>,
     pub imports: BTreeMap<String, Import>,
     /// What was made for a client token: its id.
     pub tokens: BTreeMap<String, String>,
+    pub parameters: BTreeMap<String, Parameter>,
     /// Whether all new snapshots are encrypted.
     pub encrypts: bool,
+    /// The key that they are encrypted with where none is named.
+    pub default_key: String,
     /// Whether no image may be made public.
     pub blocks_public_images: bool,
+    /// Whether no snapshot may be made public.
+    pub blocks_public_snapshots: bool,
+    /// How many images may be public.
+    pub public_images: u32,
+}
+
+/// The key that is an account's own from the start, and cannot be shared.
+pub const OWN_KEY: &str = "alias/aws/ebs";
+
+impl Default for Region {
+    fn default() -> Self {
+        Self {
+            snapshots: BTreeMap::new(),
+            images: BTreeMap::new(),
+            imports: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+            encrypts: false,
+            default_key: OWN_KEY.to_owned(),
+            blocks_public_images: false,
+            blocks_public_snapshots: false,
+            // What an account begins with (EC2, "Service quotas", Public AMIs).
+            public_images: 5,
+        }
+    }
+}
+
+impl Region {
+    /// The key of a new snapshot, if it is to be encrypted: the one that is asked for, or the account's.
+    pub fn key_for(&self, asked: Option<&str>, encrypted: bool) -> Option<String> {
+        let default = || (encrypted || self.encrypts).then(|| self.default_key.clone());
+        asked.map(str::to_owned).or_else(default)
+    }
 }
 
 /// Who may use what is shared: the name of the field that says so, and its value.
@@ -56,7 +96,8 @@ pub struct Snapshot {
     pub description: String,
     pub tags: Tags,
     pub progress: Progress,
-    pub encrypted: bool,
+    /// The key that it is encrypted with, if it is.
+    pub key: Option<String>,
     pub content: Arc<Content>,
     /// Who may make volumes of it.
     pub shared_with: BTreeSet<Who>,
@@ -65,6 +106,10 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    pub fn is_encrypted(&self) -> bool {
+        self.key.is_some()
+    }
+
     pub fn state(&self, world: &World) -> &'static str {
         match self.progress {
             Progress::At(time) if world.clock.now() >= time => "completed",
@@ -81,6 +126,8 @@ pub struct Image {
     pub fields: BTreeMap<&'static str, String>,
     pub snapshot: String,
     pub device: BTreeMap<&'static str, String>,
+    /// Devices beside the root device, with their names.
+    pub more_devices: BTreeMap<String, BTreeMap<&'static str, String>>,
     pub tags: Tags,
     /// Who may start instances of it.
     pub shared_with: BTreeSet<Who>,
@@ -92,6 +139,10 @@ pub struct Image {
 }
 
 impl Image {
+    pub fn is_public(&self) -> bool {
+        self.shared_with.contains(&("group", "all".to_owned()))
+    }
+
     pub fn state(&self, world: &World) -> &'static str {
         match (world.clock.now() >= self.ready_at, &self.failed) {
             (true, Some(_)) => "failed",
@@ -162,7 +213,12 @@ pub struct Upload {
 impl Default for Aws {
     fn default() -> Self {
         let buckets = BTreeMap::from([(BUCKET.to_owned(), Bucket::new(HOME_REGION))]);
-        Self { regions: Mutex::default(), buckets: Mutex::new(buckets) }
+        Self {
+            regions: Mutex::default(),
+            buckets: Mutex::new(buckets),
+            iam: Mutex::default(),
+            callers: Mutex::default(),
+        }
     }
 }
 
@@ -173,6 +229,19 @@ impl Aws {
 
     pub fn buckets(&self) -> MutexGuard<'_, BTreeMap<String, Bucket>> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn iam(&self) -> MutexGuard<'_, Iam> {
+        self.iam.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn callers(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<String>>> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes who calls in a region.
+    pub fn note_caller(&self, region: &str, who: String) {
+        self.callers().entry(region.to_owned()).or_default().insert(who);
     }
 
     /// The disk of `{region}/{snapshot or image}`.
@@ -190,14 +259,19 @@ impl Aws {
             let content = |id: &str| format!("/_sandbox/content/aws/{name}/{id}");
             let snapshots = region.snapshots.values().map(|snapshot| {
                 json!({"id": snapshot.id, "tags": snapshot.tags, "state": snapshot.state(world), "volume_size": snapshot.volume_size,
-                    "encrypted": snapshot.encrypted, "shared_with": snapshot.shared_with, "description": snapshot.description, "content": content(&snapshot.id), "file": snapshot.content.path()})
+                    "encrypted": snapshot.is_encrypted(), "key": snapshot.key, "shared_with": snapshot.shared_with, "description": snapshot.description, "content": content(&snapshot.id), "file": snapshot.content.path()})
             });
             let file = |snapshot: &str| region.snapshots.get(snapshot).map(|snapshot| snapshot.content.path());
             let images = region.images.values().map(|image| {
                 json!({"id": image.id, "name": image.name, "tags": image.tags, "state": image.state(world), "snapshot": image.snapshot,
-                    "shared_with": image.shared_with, "deprecation": image.deprecation, "fields": image.fields, "device": image.device, "source": image.source, "content": content(&image.id), "file": file(&image.snapshot)})
+                    "shared_with": image.shared_with, "deprecation": image.deprecation, "fields": image.fields, "device": image.device, "more_devices": image.more_devices, "source": image.source, "content": content(&image.id), "file": file(&image.snapshot)})
             });
-            let entry = json!({"snapshots": snapshots.collect::<Vec<_>>(), "images": images.collect::<Vec<_>>(), "s3_objects": [], "uploads": []});
+            let parameters = region.parameters.iter().map(|(name, parameter)| {
+                json!({"id": name, "value": parameter.value, "data_type": parameter.data_type, "version": parameter.version,
+                    "tags": parameter.tags, "state": "present", "content": null})
+            });
+            let entry = json!({"snapshots": snapshots.collect::<Vec<_>>(), "images": images.collect::<Vec<_>>(), "s3_objects": [], "uploads": [],
+                "parameters": parameters.collect::<Vec<_>>(), "callers": self.callers().get(name)});
             audit.insert(name.clone(), entry);
         }
         for (name, bucket) in self.buckets().iter() {

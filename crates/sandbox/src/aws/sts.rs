@@ -1,5 +1,6 @@
 use crate::{
     aws::{
+        Scope,
         ec2::{self, Params},
         state::ACCOUNT,
     },
@@ -11,26 +12,41 @@ use crate::{
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
-/// The role that there is, and what its sessions have in place of a key.
-const ROLE: &str = "arn:aws:iam::123456789012:role/publish";
-const SESSION_KEY: &str = "ASIASANDBOXSESSION00";
+/// The roles that can be taken on, and what their sessions have in place of a key. The second wants to hear an external id.
+const ROLES: [(&str, &str, Option<&str>); 2] =
+    [("publish", "ASIASANDBOXSESSION00", None), ("publish-elsewhere", "ASIASANDBOXSESSION01", Some("sandbox"))];
 const SESSION_TOKEN: &str = "sandbox-session-token";
 
 /// Whether a call is one of a session's.
 pub fn is_session(access_key: &str, call: &Call) -> bool {
-    access_key == SESSION_KEY && call.header("x-amz-security-token") == Some(SESSION_TOKEN)
+    ROLES.iter().any(|(_, key, _)| *key == access_key) && call.header("x-amz-security-token") == Some(SESSION_TOKEN)
+}
+
+/// Who calls, as an ARN.
+pub fn caller(call: &Call) -> String {
+    let key = Scope::of(call).map(|scope| scope.access_key);
+    match ROLES.iter().find(|(_, session, _)| Some(*session) == key.as_deref()) {
+        Some((role, ..)) => format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/publish"),
+        None => format!("arn:aws:iam::{ACCOUNT}:user/publish"),
+    }
 }
 
 fn assume_role(call: &Call) -> Reply {
-    if Params::of(call).get("RoleArn") != Some(ROLE) {
+    let params = Params::of(call);
+    let asked = params.get("RoleArn").and_then(|arn| arn.strip_prefix(&format!("arn:aws:iam::{ACCOUNT}:role/")));
+    let role =
+        ROLES.iter().find(|(role, _, external_id)| Some(*role) == asked && params.get("ExternalId") == *external_id);
+    let Some((role, session, _)) = role else {
         return refusal("AccessDenied", "The caller is not authorized to perform: sts:AssumeRole");
-    }
+    };
     let credentials = Xml::new()
-        .text("AccessKeyId", SESSION_KEY)
+        .text("AccessKeyId", session)
         .text("SecretAccessKey", "sandbox-session-secret")
         .text("SessionToken", SESSION_TOKEN)
         .text("Expiration", "2099-12-31T23:59:59Z");
-    let user = Xml::new().text("Arn", format!("{ROLE}/publish")).text("AssumedRoleId", "AROASANDBOX:publish");
+    let user = Xml::new()
+        .text("Arn", format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/publish"))
+        .text("AssumedRoleId", "AROASANDBOX:publish");
     let result = Xml::new().child("Credentials", credentials).child("AssumedRoleUser", user);
     let metadata = Xml::new().text("RequestId", ids::random());
     let body = Xml::new().child("AssumeRoleResult", result).child("ResponseMetadata", metadata);
@@ -41,10 +57,7 @@ pub fn answer(_: &World, call: &Call) -> Reply {
     if ec2::operation(call) == "AssumeRole" {
         return assume_role(call);
     }
-    let result = Xml::new()
-        .text("Arn", format!("arn:aws:iam::{ACCOUNT}:user/publish"))
-        .text("UserId", "AIDASANDBOX")
-        .text("Account", ACCOUNT);
+    let result = Xml::new().text("Arn", caller(call)).text("UserId", "AIDASANDBOX").text("Account", ACCOUNT);
     let metadata = Xml::new().text("RequestId", ids::random());
     let body = Xml::new().child("GetCallerIdentityResult", result).child("ResponseMetadata", metadata);
     Reply::xml(200, body.document("GetCallerIdentityResponse", Some(NAMESPACE)))

@@ -4,15 +4,15 @@ use std::{path::Path, sync::Arc};
 
 use super::{Params, Refusal, missing, params::passes, refusal, snapshots::tag_set};
 use crate::{
-    aws::state::{Import, Progress, Snapshot},
+    aws::{
+        iam::IMPORT_ROLE,
+        state::{Import, Progress, Snapshot},
+    },
     content::Content,
     ids,
     server::World,
     xml::Xml,
 };
-
-/// The role that there is; any other one is not.
-const ROLE: &str = "vmimport";
 
 pub fn import(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal> {
     let field = |name: &str| params.get(name).ok_or_else(|| missing(name));
@@ -21,12 +21,7 @@ pub fn import(world: &World, region: &str, params: &Params) -> Result<Xml, Refus
     if !matches!(format.as_str(), "VHD" | "RAW" | "VMDK") {
         return Err(refusal("InvalidParameter", format!("Unsupported specified file format: {format}")));
     }
-    let role = params.get("RoleName").unwrap_or(ROLE);
-    if role != ROLE {
-        let message =
-            format!("The service role {role} provided does not exist or does not have sufficient permissions");
-        return Err(refusal("InvalidParameter", message));
-    }
+    let may_read = check_role(world, params.get("RoleName").unwrap_or(IMPORT_ROLE), bucket, key)?;
     let token = params.get("ClientToken").map(|token| format!("import:{token}"));
     let mut regions = world.aws.regions();
     let state = regions.entry(region.to_owned()).or_default();
@@ -60,6 +55,7 @@ pub fn import(world: &World, region: &str, params: &Params) -> Result<Xml, Refus
         // A fault of this name stands for all the reasons for which a real import of a good object fails.
         let converted = match world.faults.next("Import", Some(region)) {
             Some(_) => Err(refused("Unsupported specified file format")),
+            None if !may_read => Err(refused("403 Forbidden")),
             None => convert(world, &object.path, &format),
         };
         import.result = converted.map(|(content, size)| {
@@ -70,7 +66,7 @@ pub fn import(world: &World, region: &str, params: &Params) -> Result<Xml, Refus
                 description: import.description.clone(),
                 tags: params.tags("snapshot"),
                 progress: Progress::At(import.ready_at),
-                encrypted: params.is_true("Encrypted") || state.encrypts,
+                key: state.key_for(params.get("KmsKeyId"), params.is_true("Encrypted")),
                 shared_with: Default::default(),
                 content: Arc::new(content),
                 blocks: Default::default(),
@@ -84,6 +80,25 @@ pub fn import(world: &World, region: &str, params: &Params) -> Result<Xml, Refus
     let body = describe_one(world, &import);
     state.imports.insert(import.id.clone(), import);
     Ok(body)
+}
+
+/// What an import needs of its role, beside the object (VM Import/Export, "Required service role").
+const OF_ROLE: [&str; 3] = ["ec2:ModifySnapshotAttribute", "ec2:CopySnapshot", "ec2:DescribeSnapshots"];
+
+/// Whether the role that an import runs as may read the object. That shows late; everything else about the role at once.
+fn check_role(world: &World, name: &str, bucket: &str, key: &str) -> Result<bool, Refusal> {
+    let iam = world.aws.iam();
+    let bucket_arn = format!("arn:aws:s3:::{bucket}");
+    let role = iam.roles.get(name).filter(|role| {
+        role.trust.trusts("vmie.amazonaws.com", "vmimport")
+            && OF_ROLE.iter().all(|action| role.may(action, "*"))
+            && ["s3:GetBucketLocation", "s3:ListBucket"].iter().all(|action| role.may(action, &bucket_arn))
+    });
+    let role = role.ok_or_else(|| {
+        let text = format!("The service role {name} provided does not exist or does not have sufficient permissions");
+        refusal("InvalidParameter", text)
+    })?;
+    Ok(role.may("s3:GetObject", &format!("{bucket_arn}/{key}")))
 }
 
 fn refused(reason: &str) -> String {

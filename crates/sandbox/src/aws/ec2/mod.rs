@@ -8,7 +8,7 @@ mod settings;
 mod sharing;
 mod snapshots;
 
-pub use self::params::Params;
+pub use self::params::{Params, matches};
 use crate::{
     FaultKind, ids,
     message::{Call, Reply},
@@ -59,6 +59,8 @@ pub fn answer(world: &World, call: &Call) -> Reply {
         "GetImageBlockPublicAccessState" => settings::public_images,
         "EnableImageBlockPublicAccess" => settings::block_public_images,
         "DisableImageBlockPublicAccess" => settings::unblock_public_images,
+        "GetSnapshotBlockPublicAccessState" => settings::public_snapshots,
+        "GetEbsDefaultKmsKeyId" => settings::default_key,
         "GetEbsEncryptionByDefault" => settings::encryption,
         "EnableEbsEncryptionByDefault" => settings::encrypt,
         "DisableEbsEncryptionByDefault" => settings::end_encryption,

@@ -77,7 +77,7 @@ pub fn passes(filters: &[(&str, Vec<&str>)], tags: &Tags, field: impl Fn(&str) -
 
 /// Whether a text is what a filter's value says, in which `*` is any text and `?` any character (EC2, "Filter your
 /// resources").
-fn matches(value: &[u8], text: &[u8]) -> bool {
+pub fn matches(value: &[u8], text: &[u8]) -> bool {
     match value.split_first() {
         None => text.is_empty(),
         Some((b'*', rest)) => (0..=text.len()).any(|skipped| matches(rest, &text[skipped..])),

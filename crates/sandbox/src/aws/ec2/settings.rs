@@ -29,6 +29,16 @@ pub fn unblock_public_images(world: &World, region: &str, _: &Params) -> Result<
     Ok(Xml::new().text("imageBlockPublicAccessState", public_state(false)))
 }
 
+pub fn public_snapshots(world: &World, region: &str, _: &Params) -> Result<Xml, Refusal> {
+    let blocked = of(world, region, |region| region.blocks_public_snapshots);
+    let state = if blocked { "block-all-sharing" } else { "unblocked" };
+    Ok(Xml::new().text("state", state).text("managedBy", "account"))
+}
+
+pub fn default_key(world: &World, region: &str, _: &Params) -> Result<Xml, Refusal> {
+    Ok(Xml::new().text("kmsKeyId", of(world, region, |region| region.default_key.clone())))
+}
+
 fn encryption_state(encrypts: bool) -> Xml {
     Xml::new().text("ebsEncryptionByDefault", encrypts).text("sseType", "sse-ebs")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Params, Refusal, images::absent, missing, refusal};
 use crate::{
-    aws::state::{Region, Who},
+    aws::state::{OWN_KEY, Region, Snapshot, Who},
     server::World,
     xml::Xml,
 };
@@ -49,7 +49,8 @@ pub fn modify_image(world: &World, region: &str, params: &Params) -> Result<Xml,
     let id = params.get("ImageId").ok_or_else(|| missing("ImageId"))?;
     let mut regions = world.aws.regions();
     let region = regions.entry(region.to_owned()).or_default();
-    let Region { images, snapshots, blocks_public_images, .. } = region;
+    let Region { images, snapshots, blocks_public_images, public_images, .. } = region;
+    let public = images.values().filter(|image| image.is_public() && image.id != id).count();
     let image = images.get_mut(id).ok_or_else(|| absent(id))?;
     let added = named(params, "LaunchPermission.Add");
     if let Some((_, wrong)) = added.iter().find(|(field, id)| *field == "userId" && id.len() != 12) {
@@ -58,7 +59,7 @@ pub fn modify_image(world: &World, region: &str, params: &Params) -> Result<Xml,
             format!("Invalid attribute item value \"{wrong}\" for userId"),
         ));
     }
-    let encrypted = snapshots.get(&image.snapshot).is_some_and(|snapshot| snapshot.encrypted);
+    let encrypted = snapshots.get(&image.snapshot).is_some_and(Snapshot::is_encrypted);
     if added.iter().any(|(field, _)| *field == "group") {
         if *blocks_public_images {
             let message = "You can't publicly share this image because block public access for AMIs is enabled in this Region. To publicly share the image, you must first disable block public access for AMIs.";
@@ -66,6 +67,10 @@ pub fn modify_image(world: &World, region: &str, params: &Params) -> Result<Xml,
         }
         if encrypted {
             return Err(refusal("InvalidParameter", "Images with encrypted snapshots cannot be made public."));
+        }
+        if public >= *public_images as usize {
+            let message = "You have reached your quota of public AMIs allowed in this Region.";
+            return Err(refusal("ResourceLimitExceeded", message));
         }
     }
     apply(params, "LaunchPermission", &mut image.shared_with);
@@ -82,8 +87,8 @@ pub fn describe_snapshot(world: &World, region: &str, params: &Params) -> Result
 pub fn modify_snapshot(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal> {
     let id = params.get("SnapshotId").ok_or_else(|| missing("SnapshotId"))?;
     let mut regions = world.aws.regions();
-    let snapshot =
-        regions.entry(region.to_owned()).or_default().snapshots.get_mut(id).ok_or_else(|| no_snapshot(id))?;
+    let Region { snapshots, blocks_public_snapshots, .. } = regions.entry(region.to_owned()).or_default();
+    let snapshot = snapshots.get_mut(id).ok_or_else(|| no_snapshot(id))?;
     let added = named(params, "CreateVolumePermission.Add");
     if added.iter().any(|(field, _)| !matches!(*field, "userId" | "group")) {
         return Err(refusal("InvalidParameterValue", "Snapshots are shared with accounts alone."));
@@ -93,6 +98,19 @@ pub fn modify_snapshot(world: &World, region: &str, params: &Params) -> Result<X
             "InvalidParameterCombination",
             "Permissions can be added or removed, and not both at once.",
         ));
+    }
+    if added.iter().any(|(field, _)| *field == "group") {
+        if *blocks_public_snapshots {
+            let message = "You can't publicly share this snapshot because block public access for snapshots is enabled in this Region.";
+            return Err(refusal("OperationNotPermitted", message));
+        }
+        if snapshot.is_encrypted() {
+            return Err(refusal("InvalidParameterValue", "Encrypted snapshots cannot be made public."));
+        }
+    }
+    if !added.is_empty() && snapshot.key.as_deref() == Some(OWN_KEY) {
+        let message = "Snapshots encrypted with the AWS Managed CMK can't be shared";
+        return Err(refusal("OperationNotPermitted", message));
     }
     apply(params, "CreateVolumePermission", &mut snapshot.shared_with);
     Ok(Xml::new().text("return", true))

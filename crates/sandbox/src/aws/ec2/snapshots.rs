@@ -37,7 +37,8 @@ fn describe_one(world: &World, snapshot: &Snapshot) -> Xml {
         .text("ownerId", ACCOUNT)
         .text("volumeSize", snapshot.volume_size)
         .text("description", &snapshot.description)
-        .text("encrypted", snapshot.encrypted)
+        .text("encrypted", snapshot.is_encrypted())
+        .maybe("kmsKeyId", snapshot.key.as_ref())
         .text("storageTier", "standard")
         .append(tag_set(&snapshot.tags))
 }

@@ -45,8 +45,9 @@ pub fn copy(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal
     snapshot.description =
         format!("Copied for DestinationAmi from SourceAmi {source_id} for SourceSnapshot {}", source.snapshot);
     snapshot.progress = Progress::At(ready_at);
-    let encrypts = regions.get(region).is_some_and(|here| here.encrypts);
-    snapshot.encrypted |= params.is_true("Encrypted") || encrypts;
+    let encrypted = params.is_true("Encrypted") || snapshot.is_encrypted();
+    // A key is its region's: without one of this region, the copy has the account's own.
+    snapshot.key = regions.entry(region.to_owned()).or_default().key_for(params.get("KmsKeyId"), encrypted);
     snapshot.shared_with.clear();
     snapshot.tags = params.tags("snapshot");
 
@@ -55,7 +56,7 @@ pub fn copy(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal
     let failed =
         world.faults.next("Copy", Some(region)).map(|_| "Internal error while copying the snapshot".to_owned());
     let mut source = source;
-    source.device.insert("encrypted", snapshot.encrypted.to_string());
+    source.device.insert("encrypted", snapshot.is_encrypted().to_string());
     // A copy that is not what it was copied from: what a check of it is for.
     if world.faults.next("Alter", Some(region)).is_some() {
         source.fields.insert("imdsSupport", "optional".to_owned());

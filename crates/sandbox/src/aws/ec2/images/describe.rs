@@ -19,6 +19,7 @@ pub fn describe(world: &World, region: &str, params: &Params) -> Result<Xml, Ref
             "name" => Some(image.name.clone()),
             "state" => Some(image.state(world).to_owned()),
             "image-id" => Some(image.id.clone()),
+            "is-public" => Some(image.is_public().to_string()),
             "architecture" => image.fields.get("architecture").cloned(),
             "block-device-mapping.snapshot-id" => Some(image.snapshot.clone()),
             _ => None,
@@ -33,19 +34,27 @@ fn describe_one(world: &World, image: &Image) -> Xml {
         ebs = ebs.text(name, value);
     }
     let device = Xml::new().maybe("deviceName", image.fields.get("rootDeviceName")).child("ebs", ebs);
+    let more = image.more_devices.iter().map(|(name, fields)| {
+        let entry = Xml::new().text("deviceName", name);
+        match fields.get("virtualName") {
+            Some(virtual_name) => entry.text("virtualName", virtual_name),
+            None => entry.child("ebs", fields.iter().fold(Xml::new(), |ebs, (name, value)| ebs.text(name, value))),
+        }
+    });
+    let devices: Vec<_> = std::iter::once(device).chain(more).collect();
     let mut body = Xml::new()
         .text("imageId", &image.id)
         .text("imageLocation", format!("{ACCOUNT}/{}", image.name))
         .text("imageState", image.state(world))
         .text("imageOwnerId", ACCOUNT)
         .text("creationDate", date(world, image.created))
-        .text("isPublic", image.shared_with.contains(&("group", "all".to_owned())))
+        .text("isPublic", image.is_public())
         .text("imageType", "machine")
         .text("name", &image.name)
         .text("rootDeviceType", "ebs")
         .text("hypervisor", "xen")
         .text("platformDetails", "Linux/UNIX")
-        .items("blockDeviceMapping", [device]);
+        .items("blockDeviceMapping", devices);
     for (name, value) in &image.fields {
         body = body.text(name, value);
     }

@@ -44,6 +44,21 @@ pub fn register(world: &World, region: &str, params: &Params) -> Result<Xml, Ref
         return Err(refusal("InvalidBlockDeviceMapping", "The root device must be among the block devices."));
     }
     let snapshot = params.get("BlockDeviceMapping.1.Ebs.SnapshotId").ok_or_else(|| missing("SnapshotId"))?;
+    let mut more_devices = BTreeMap::new();
+    for index in 2.. {
+        let prefix = format!("BlockDeviceMapping.{index}.");
+        let Some(name) = params.get(&format!("{prefix}DeviceName")) else { break };
+        let mut more = given(&DEVICE, &format!("{prefix}Ebs."));
+        more.extend(params.get(&format!("{prefix}VirtualName")).map(|name| ("virtualName", name.to_owned())));
+        if !more.contains_key("virtualName") && !more.contains_key("volumeSize") {
+            let message = format!("The device '{name}' has neither a snapshot nor a size.");
+            return Err(refusal("InvalidBlockDeviceMapping", message));
+        }
+        if name == device_name || more_devices.insert(name.to_owned(), more).is_some() {
+            let message = format!("The device '{name}' is used in more than one block-device mapping");
+            return Err(refusal("InvalidBlockDeviceMapping", message));
+        }
+    }
 
     let mut regions = world.aws.regions();
     let region = regions.entry(region.to_owned()).or_default();
@@ -65,7 +80,7 @@ pub fn register(world: &World, region: &str, params: &Params) -> Result<Xml, Ref
         );
         return Err(refusal("InvalidBlockDeviceMapping", message));
     }
-    device.insert("encrypted", found.encrypted.to_string());
+    device.insert("encrypted", found.is_encrypted().to_string());
     if fields.contains_key("uefiData") && fields.get("bootMode").is_none_or(|mode| mode == "legacy-bios") {
         return Err(refusal("InvalidParameterCombination", "UefiData requires the boot mode uefi or uefi-preferred."));
     }
@@ -75,6 +90,7 @@ pub fn register(world: &World, region: &str, params: &Params) -> Result<Xml, Ref
         fields,
         snapshot: snapshot.to_owned(),
         device,
+        more_devices,
         tags: params.tags("image"),
         shared_with: Default::default(),
         deprecation: None,

@@ -1,14 +1,17 @@
 //! Who else may start instances of an AMI. It converges: who is missing is added, and whoever is not named is taken off only
 //! where that is asked for.
 
+mod preflight;
+
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{
     CreateVolumePermission, CreateVolumePermissionModifications, ImageAttributeName, LaunchPermission,
     LaunchPermissionModifications, PermissionGroup, SnapshotAttributeName,
 };
-use publisher::{Cx, Error, Event, Kind, Region, Result};
+use publisher::{Cx, Error, Kind, Result};
 
+pub use self::preflight::preflight;
 use crate::{Aws, Sharing, Undo, error::classify, find};
 
 /// One of those who may.
@@ -20,92 +23,54 @@ enum Who {
     Unit(String),
 }
 
-/// What can be known before anything is made: whether each region lets images be public, and whether the account encrypts
-/// what could then not be. Of a region that need not have the image it is only said.
-///
-/// # Errors
-/// [`Kind::Conflict`] with the region, and who manages it there. Nothing is ever unblocked.
-pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, regions: &[Region]) -> Result<()> {
-    let Some(sharing) = aws.config.sharing.as_ref().filter(|sharing| !sharing.is_private()) else { return Ok(()) };
-    let Some(home) = regions.first() else { return Ok(()) };
-    for region in regions {
-        match check_region(aws, cx, sharing, region, home).await {
-            Err(error) if !aws.config.is_required(&region.0) => {
-                cx.emit(Event::Warning { message: format!("the AMI will not be shared in {region}: {error}") });
-            }
-            checked => checked?,
-        }
-    }
-    Ok(())
-}
-
-async fn check_region(aws: &Aws, cx: &Cx<Undo>, sharing: &Sharing, region: &Region, home: &Region) -> Result<()> {
-    if sharing.public {
-        check_public_access(aws, cx, region).await?;
-    }
-    let own_key = aws.config.key_in(&region.0, &home.0).is_some();
-    if (sharing.public || !own_key) && encrypts(aws, cx, region).await? {
-        let text = format!("the account encrypts all snapshots in {region}, and others could not use what is");
-        return Err(Error::new(Kind::Conflict, text).with_hint(format!(
-            "share with accounts by a key of yours there, or end the account's default: \
-             aws ec2 disable-ebs-encryption-by-default --region {region}"
-        )));
-    }
-    Ok(())
-}
-
 /// Whether an AMI is not shared yet with all that it is to be shared with.
 pub async fn is_due(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<bool> {
     let Some(sharing) = &aws.config.sharing else { return Ok(false) };
-    Ok(!Change::between(&may_start(aws, cx, region, ami).await?, &wanted(sharing), sharing).is_nothing())
+    Ok(!Change::between(&may_start(aws, cx, region, ami).await?, &starters(sharing), sharing).is_nothing())
 }
 
-async fn check_public_access(aws: &Aws, cx: &Cx<Undo>, region: &Region) -> Result<()> {
-    let ec2 = aws.clients.ec2(&region.0);
-    let request = || async { ec2.get_image_block_public_access_state().send().await.map_err(classify) };
-    let answer = cx.retry("reading whether images may be public", request).await?;
-    if answer.image_block_public_access_state() != Some("block-new-sharing") {
-        return Ok(());
-    }
-    let manager = answer.managed_by().map_or("account", |manager| manager.as_str());
-    let text = format!("block public access for AMIs is on in {region}, managed by the {manager}");
-    Err(Error::new(Kind::Conflict, text).with_hint(match manager {
-        "declarative-policy" => "a policy of the organization sets it: ask whoever manages that".to_owned(),
-        _ => format!("if the AMI is to be public: aws ec2 disable-image-block-public-access --region {region}"),
-    }))
-}
-
-async fn encrypts(aws: &Aws, cx: &Cx<Undo>, region: &Region) -> Result<bool> {
-    let ec2 = aws.clients.ec2(&region.0);
-    let request = || async { ec2.get_ebs_encryption_by_default().send().await.map_err(classify) };
-    let answer = cx.retry("reading whether the account encrypts snapshots", request).await?;
-    Ok(answer.ebs_encryption_by_default() == Some(true))
-}
-
-/// Shares an AMI and its snapshot in a region; tells whether anything had to be changed. The snapshot first: an AMI without
-/// it can be started and not copied.
+/// Shares an AMI and its snapshot in a region with those who are named, and takes off whoever is not where that is asked
+/// for; tells whether anything had to be changed.
 pub async fn share(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<bool> {
+    apply(aws, cx, region, ami, Change::without_everyone).await
+}
+
+/// Opens an AMI in a region to everyone, and its snapshot where that is asked for; tells whether that had to be changed.
+pub async fn make_public(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<bool> {
+    apply(aws, cx, region, ami, Change::only_everyone).await
+}
+
+/// Makes a part of the changes. The snapshot first: an AMI without it can be started and not copied.
+async fn apply(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str, part: fn(Change) -> Change) -> Result<bool> {
     let Some(sharing) = &aws.config.sharing else { return Ok(false) };
     let image = find::image_by_id(aws, cx, region, ami).await?;
     let snapshot = image.block_device_mappings().iter().find_map(|device| device.ebs()?.snapshot_id());
     let snapshot = snapshot.ok_or_else(|| Error::new(Kind::Invalid, format!("{ami} in {region} has no snapshot")))?;
-    let accounts = sharing.accounts.0.iter().cloned().map(Who::Account).collect();
-    let change = Change::between(&may_copy(aws, cx, region, snapshot).await?, &accounts, sharing);
+    let there = may_copy(aws, cx, region, snapshot).await?;
+    let change = part(Change::between(&there, &copiers(sharing), sharing));
     let mut changed = !change.is_nothing();
     let shared = change_snapshot(aws, cx, region, snapshot, change).await;
     shared.map_err(|error| error.context(format!("cannot share {snapshot} in {region}")))?;
-    let change = Change::between(&may_start(aws, cx, region, ami).await?, &wanted(sharing), sharing);
+    let there = may_start(aws, cx, region, ami).await?;
+    let change = part(Change::between(&there, &starters(sharing), sharing));
     changed |= !change.is_nothing();
     let shared = change_image(aws, cx, region, ami, change).await;
     shared.map_err(|error| error.context(format!("cannot share {ami} in {region}")))?;
     Ok(changed)
 }
 
-fn wanted(sharing: &Sharing) -> BTreeSet<Who> {
+/// Who is to start instances of the AMI.
+fn starters(sharing: &Sharing) -> BTreeSet<Who> {
     let accounts = sharing.accounts.0.iter().cloned().map(Who::Account);
     let organizations = sharing.organizations.0.iter().cloned().map(Who::Organization);
     let units = sharing.organizational_units.0.iter().cloned().map(Who::Unit);
     accounts.chain(organizations).chain(units).chain(sharing.public.then_some(Who::Everyone)).collect()
+}
+
+/// Who is to make volumes of the snapshot, and so copy the AMI: AWS knows no organizations there.
+fn copiers(sharing: &Sharing) -> BTreeSet<Who> {
+    let accounts = sharing.accounts.0.iter().cloned().map(Who::Account);
+    accounts.chain(sharing.public_snapshots.then_some(Who::Everyone)).collect()
 }
 
 /// What is to be changed.
@@ -118,6 +83,17 @@ impl Change {
     fn between(there: &BTreeSet<Who>, wanted: &BTreeSet<Who>, sharing: &Sharing) -> Self {
         let remove = if sharing.remove_others { there.difference(wanted).cloned().collect() } else { Vec::new() };
         Self { add: wanted.difference(there).cloned().collect(), remove }
+    }
+
+    /// What comes before anything is open to everyone.
+    fn without_everyone(mut self) -> Self {
+        self.add.retain(|who| *who != Who::Everyone);
+        self
+    }
+
+    fn only_everyone(mut self) -> Self {
+        self.add.retain(|who| *who == Who::Everyone);
+        Self { add: self.add, remove: Vec::new() }
     }
 
     fn is_nothing(&self) -> bool {

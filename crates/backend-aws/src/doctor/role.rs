@@ -1,0 +1,151 @@
+//! The service role that ImportSnapshot reads the bucket with.
+
+use publisher::{Check, Cx, Error, Kind, Result};
+use serde_json::Value;
+
+use crate::{Aws, Undo, error::classify, identity::Identity, permissions};
+
+/// What VM Import/Export is called, and what it calls itself, when it takes on a role (VM Import/Export, "Required service
+/// role").
+const SERVICE: &str = "vmie.amazonaws.com";
+const EXTERNAL_ID: &str = "vmimport";
+
+/// The name of the role where none is configured.
+pub const DEFAULT: &str = "vmimport";
+
+/// What the role has to be allowed: on the bucket, on its objects, and on everything.
+pub const ON_BUCKET: [&str; 2] = ["s3:GetBucketLocation", "s3:ListBucket"];
+pub const ON_OBJECTS: [&str; 1] = ["s3:GetObject"];
+pub const ON_EVERYTHING: [&str; 4] =
+    ["ec2:ModifySnapshotAttribute", "ec2:CopySnapshot", "ec2:RegisterImage", "ec2:Describe*"];
+
+/// The trust policy that lets VM Import/Export take the role on.
+pub fn trust_policy() -> Value {
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Service": SERVICE},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"sts:Externalid": EXTERNAL_ID}},
+        }],
+    })
+}
+
+/// Looks at whom the role trusts, and at what it may do.
+pub async fn checks(aws: &Aws, cx: &Cx<Undo>, who: &Identity, home: &str, bucket: &str) -> Vec<Check> {
+    let name = aws.config.role.as_deref().unwrap_or(DEFAULT);
+    let iam = aws.clients.iam();
+    let request = || async { iam.get_role().role_name(name).send().await.map_err(classify) };
+    let what = format!("role {name}");
+    let role = match cx.retry("reading the role for imports", request).await {
+        Ok(answer) => answer.role,
+        Err(error) if error.kind() == Kind::NotFound => None,
+        Err(error) => return vec![Check::unknown(what, &error.context("the role cannot be looked at"))],
+    };
+    let Some(role) = role else {
+        let hint =
+            "`publish doctor aws --setup` prints how to make it; or publish without a bucket, which needs no role";
+        let error = Error::new(Kind::NotFound, format!("there is no role {name}")).with_hint(hint);
+        return vec![Check::new(what, Err(error))];
+    };
+    let trusts = trusts(role.assume_role_policy_document().unwrap_or_default());
+    let trust = Check::new(what, trusts.map(|()| format!("trusts {SERVICE}")));
+    vec![trust, may(aws, cx, who, home, bucket, &role.arn).await]
+}
+
+async fn may(aws: &Aws, cx: &Cx<Undo>, who: &Identity, home: &str, bucket: &str, arn: &str) -> Check {
+    let what = "what the role may do";
+    let bucket_arn = format!("arn:{}:s3:::{bucket}", who.partition());
+    let object = format!("{bucket_arn}/{}publish-doctor", aws.config.prefix.as_deref().unwrap_or_default());
+    // The simulation wants whole names of actions.
+    let everything: Vec<_> = ON_EVERYTHING
+        .iter()
+        .map(|action| if action.ends_with('*') { "ec2:DescribeSnapshots" } else { action })
+        .collect();
+    let asked = async {
+        let mut denied = Vec::new();
+        for (actions, resource) in [(&ON_BUCKET[..], bucket_arn.as_str()), (&ON_OBJECTS, &object), (&everything, "*")] {
+            denied.extend(permissions::may_not(aws, cx, arn, home, actions, resource).await?);
+        }
+        Ok::<_, Error>(denied)
+    };
+    match asked.await {
+        Ok(denied) if denied.is_empty() => Check::new(what, Ok(format!("it reads {bucket}"))),
+        Ok(denied) => {
+            let text = format!("the role may not {} for the bucket {bucket}", denied.join(", "));
+            let hint = "`publish doctor aws --setup` prints the policy that it needs";
+            Check::new(what, Err(Error::new(Kind::Denied, text).with_hint(hint)))
+        }
+        Err(error) => Check::unknown(what, &error.context("what the role may do cannot be asked")),
+    }
+}
+
+/// Whether a trust policy, percent-encoded as IAM gives it, lets VM Import/Export take its role on.
+fn trusts(document: &str) -> Result<()> {
+    let refuse = |why: &str| {
+        Err(Error::new(Kind::Conflict, format!("the role's trust policy {why}"))
+            .with_hint("`publish doctor aws --setup` prints the one that it needs"))
+    };
+    let text = percent_encoding::percent_decode_str(document).decode_utf8_lossy();
+    let Ok(policy) = serde_json::from_str::<Value>(&text) else { return refuse("cannot be read") };
+    let statements = list(&policy["Statement"]);
+    let service = |statement: &&Value| {
+        // China's services may be called by names of their own.
+        let ours = |name: &str| name == SERVICE || name == "vmie.amazonaws.com.cn";
+        statement["Effect"] == "Allow"
+            && list(&statement["Principal"]["Service"]).into_iter().filter_map(Value::as_str).any(ours)
+    };
+    let Some(statement) = statements.into_iter().find(service) else {
+        return refuse("does not name vmie.amazonaws.com");
+    };
+    let action = |action: &str| action.eq_ignore_ascii_case("sts:AssumeRole") || action == "sts:*" || action == "*";
+    if !list(&statement["Action"]).into_iter().filter_map(Value::as_str).any(action) {
+        return refuse("does not allow sts:AssumeRole");
+    }
+    let conditions = statement["Condition"].as_object().into_iter().flatten();
+    let keys = conditions.filter_map(|(_, keys)| keys.as_object()).flatten();
+    for (key, value) in keys {
+        let is_id = key.eq_ignore_ascii_case("sts:ExternalId");
+        if is_id && !list(value).into_iter().any(|value| value == EXTERNAL_ID) {
+            return refuse("wants another external id than vmimport");
+        }
+    }
+    Ok(())
+}
+
+/// A value, or the values in a list.
+fn list(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(all) => all.iter().collect(),
+        one => vec![one],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(change: impl Fn(&mut Value)) -> String {
+        let mut policy = trust_policy();
+        change(&mut policy["Statement"][0]);
+        let text = policy.to_string();
+        let encoded = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
+        trusts(&encoded.to_string()).map_or_else(|error| error.to_string(), |()| "it is trusted".to_owned())
+    }
+
+    #[test]
+    fn a_trust_policy_is_judged_by_what_it_says() {
+        assert_eq!(said(|_| {}), "it is trusted");
+        assert_eq!(
+            said(|policy| policy["Principal"]["Service"] = serde_json::json!(["ec2.amazonaws.com", SERVICE])),
+            "it is trusted"
+        );
+        assert!(said(|policy| policy["Principal"]["Service"] = "ec2.amazonaws.com".into()).contains("does not name"));
+        assert!(said(|policy| policy["Effect"] = "Deny".into()).contains("does not name"));
+        assert!(said(|policy| policy["Action"] = "sts:TagSession".into()).contains("does not allow sts:AssumeRole"));
+        let other = serde_json::json!({"StringEquals": {"sts:ExternalId": "other"}});
+        assert!(said(|policy| policy["Condition"] = other.clone()).contains("another external id"));
+        assert!(trusts("%7B").is_err());
+    }
+}

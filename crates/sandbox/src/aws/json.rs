@@ -1,0 +1,30 @@
+//! The protocol of the services that speak plain JSON: the operation in a header, everything else in the body.
+
+use serde_json::{Value, json};
+
+use crate::{
+    FaultKind,
+    message::{Call, Reply},
+};
+
+/// The operation that a call names, as `AmazonSSM.GetParameter` does.
+pub fn operation(call: &Call) -> String {
+    let target = call.header("x-amz-target").unwrap_or_default();
+    target.rsplit('.').next().filter(|name| !name.is_empty()).unwrap_or("Unknown").to_owned()
+}
+
+pub fn reply(status: u16, body: &Value) -> Reply {
+    Reply::of(status, "application/x-amz-json-1.1", body.to_string())
+}
+
+pub fn error(status: u16, code: &str, message: &str) -> Reply {
+    reply(status, &json!({"__type": code, "message": message}))
+}
+
+pub fn refuse(_: &Call, kind: FaultKind) -> Reply {
+    match kind {
+        FaultKind::Throttle => error(400, "ThrottlingException", "Rate exceeded"),
+        FaultKind::Deny => error(400, "AccessDeniedException", "The identity is not authorized to perform this."),
+        _ => error(500, "InternalServerError", "An internal error has occurred"),
+    }
+}
