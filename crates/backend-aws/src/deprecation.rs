@@ -3,7 +3,11 @@
 use aws_sdk_ec2::primitives::DateTime;
 use publisher::{Cx, Error, Event, Kind, Result};
 
-use crate::{Aws, Undo, error::classify, find};
+use crate::{
+    Aws, Undo,
+    error::{classify, soon},
+    find,
+};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -31,6 +35,7 @@ pub async fn deprecate(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Res
             .send()
             .await
             .map_err(classify)
+            .map_err(soon)
     };
     cx.retry("deprecating the AMI", request).await.map_err(|error| error.context("cannot deprecate the AMI"))?;
     Ok(true)

@@ -68,6 +68,18 @@ const ALWAYS: [&str; 8] = [
     "ec2:DeleteSnapshot",
 ];
 
+/// What encrypting with a key takes (EBS, "Permissions to use KMS keys"), by whole names: a simulation takes no patterns.
+pub const ON_KEY: [&str; 8] = [
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+];
+
 /// Everything that publishing as configured needs; `parameters` are the names of those that are written, or patterns of
 /// them.
 pub fn needed(config: &Config, parameters: &[String]) -> Result<Vec<Permission>> {
@@ -111,16 +123,7 @@ pub fn needed(config: &Config, parameters: &[String]) -> Result<Vec<Permission>>
     }
     let keys = config.per_region.values().filter_map(|region| region.kms_key.as_ref());
     for key in config.kms_key.iter().chain(keys) {
-        let actions = vec![
-            "kms:CreateGrant",
-            "kms:Decrypt",
-            "kms:DescribeKey",
-            "kms:Encrypt",
-            "kms:GenerateDataKeyWithoutPlaintext",
-            "kms:ReEncryptFrom",
-            "kms:ReEncryptTo",
-        ];
-        more.push(Permission { actions, resource: Resource::Key(key.clone()) });
+        more.push(Permission { actions: ON_KEY.to_vec(), resource: Resource::Key(key.clone()) });
     }
     more.insert(0, Permission { actions: everywhere, resource: Resource::Everything });
     Ok(more)

@@ -21,7 +21,7 @@ pub async fn doctor(azure: &Azure, cx: &Cx<Undo>) -> Vec<Check> {
     checks.push(Check::new("what is there already", all.map(|all| format!("{} of this image", all.len()))));
     if azure.config.destination() == Destination::Gallery {
         let gallery = existing::check_gallery(azure, cx).await;
-        checks.push(Check::new("the gallery", gallery.map(|()| azure.names.gallery.clone())));
+        checks.push(Check::new("the gallery's sharing", gallery.map(|()| azure.names.gallery.clone())));
     }
     checks
 }

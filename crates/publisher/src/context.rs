@@ -231,3 +231,24 @@ impl<U: Durable> Cx<U> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Silent;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_never_over_is_given_up_at_its_deadline() {
+        let runtime = Runtime::new(Arc::new(Silent), None);
+        let journal = Journal::<String>::in_memory();
+        let cx = Cx::new(CloudName("x"), RunKey::new([]), runtime, Mode::Publish, journal);
+        let began = Instant::now();
+        let schedule = Schedule::new(Duration::from_secs(10), Duration::from_secs(600));
+        let look = || async { Ok(Poll::<()>::Pending { percent: None, retry_after: None }) };
+        let error = cx.poll("waiting for nothing", schedule, look).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::TimedOut);
+        assert_eq!(error.to_string(), "gave up waiting for nothing after 600 seconds");
+        let waited = began.elapsed().as_secs();
+        assert!((600..=610).contains(&waited), "{waited}");
+    }
+}

@@ -25,6 +25,8 @@ pub enum FaultKind {
     Lose,
     /// The identity may not do this.
     Deny,
+    /// The service does not know yet what it has just made.
+    Forget,
     /// Every access to a disk, or every token, that was given out so far is no longer valid.
     Expire,
     /// Nothing goes wrong, but the calls that the rule is for are answered only when all of them are there: it takes a

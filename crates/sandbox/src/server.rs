@@ -339,7 +339,9 @@ async fn route(world: &World, call: &mut Call) -> Result<Reply, Reset> {
             world.azure.expire(route.operation == "PutPage");
             Ok((route.handler)(world, call))
         }
-        Some(kind @ (FaultKind::Throttle | FaultKind::ServerError | FaultKind::Deny)) => Ok((route.refuse)(call, kind)),
+        Some(kind @ (FaultKind::Throttle | FaultKind::ServerError | FaultKind::Deny | FaultKind::Forget)) => {
+            Ok((route.refuse)(call, kind))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What publishing needs, looked at one thing after the other.
 
+mod policy;
 mod role;
 mod setup;
 

@@ -1,8 +1,9 @@
 //! The service role that ImportSnapshot reads the bucket with.
 
 use publisher::{Check, Cx, Error, Kind, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::policy::{Document, Statement};
 use crate::{Aws, Undo, error::classify, identity::Identity, permissions};
 
 /// What VM Import/Export is called, and what it calls itself, when it takes on a role (VM Import/Export, "Required service
@@ -14,22 +15,29 @@ const EXTERNAL_ID: &str = "vmimport";
 pub const DEFAULT: &str = "vmimport";
 
 /// What the role has to be allowed: on the bucket, on its objects, and on everything.
-pub const ON_BUCKET: [&str; 2] = ["s3:GetBucketLocation", "s3:ListBucket"];
-pub const ON_OBJECTS: [&str; 1] = ["s3:GetObject"];
-pub const ON_EVERYTHING: [&str; 4] =
+const ON_BUCKET: [&str; 2] = ["s3:GetBucketLocation", "s3:ListBucket"];
+const ON_OBJECTS: [&str; 1] = ["s3:GetObject"];
+const ON_EVERYTHING: [&str; 4] =
     ["ec2:ModifySnapshotAttribute", "ec2:CopySnapshot", "ec2:RegisterImage", "ec2:Describe*"];
 
 /// The trust policy that lets VM Import/Export take the role on.
-pub fn trust_policy() -> Value {
-    serde_json::json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Principal": {"Service": SERVICE},
-            "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"sts:Externalid": EXTERNAL_ID}},
-        }],
-    })
+pub fn trust_policy() -> Document {
+    Document::new(vec![Statement {
+        principal: Some(json!({"Service": SERVICE})),
+        condition: Some(json!({"StringEquals": {"sts:Externalid": EXTERNAL_ID}})),
+        ..Statement::allow(&["sts:AssumeRole"], None)
+    }])
+}
+
+/// What the role needs for a bucket, and for the key that snapshots are encrypted with, if there is one.
+pub fn policy(bucket_arn: &str, key: Option<&str>) -> Document {
+    let mut statements = vec![
+        Statement::allow(&ON_BUCKET, Some(bucket_arn.to_owned())),
+        Statement::allow(&ON_OBJECTS, Some(format!("{bucket_arn}/*"))),
+        Statement::allow(&ON_EVERYTHING, Some("*".to_owned())),
+    ];
+    statements.extend(key.map(|key| Statement::allow(&permissions::ON_KEY, Some(key.to_owned()))));
+    Document::new(statements)
 }
 
 /// Looks at whom the role trusts, and at what it may do.
@@ -127,7 +135,7 @@ mod tests {
     use super::*;
 
     fn said(change: impl Fn(&mut Value)) -> String {
-        let mut policy = trust_policy();
+        let mut policy = serde_json::to_value(trust_policy()).unwrap();
         change(&mut policy["Statement"][0]);
         let text = policy.to_string();
         let encoded = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
@@ -138,13 +146,13 @@ mod tests {
     fn a_trust_policy_is_judged_by_what_it_says() {
         assert_eq!(said(|_| {}), "it is trusted");
         assert_eq!(
-            said(|policy| policy["Principal"]["Service"] = serde_json::json!(["ec2.amazonaws.com", SERVICE])),
+            said(|policy| policy["Principal"]["Service"] = json!(["ec2.amazonaws.com", SERVICE])),
             "it is trusted"
         );
         assert!(said(|policy| policy["Principal"]["Service"] = "ec2.amazonaws.com".into()).contains("does not name"));
         assert!(said(|policy| policy["Effect"] = "Deny".into()).contains("does not name"));
         assert!(said(|policy| policy["Action"] = "sts:TagSession".into()).contains("does not allow sts:AssumeRole"));
-        let other = serde_json::json!({"StringEquals": {"sts:ExternalId": "other"}});
+        let other = json!({"StringEquals": {"sts:ExternalId": "other"}});
         assert!(said(|policy| policy["Condition"] = other.clone()).contains("another external id"));
         assert!(trusts("%7B").is_err());
     }

@@ -1,9 +1,11 @@
 //! What an administrator runs once, as a script that can be read first.
 
 use publisher::{ImageSpec, Result};
-use serde_json::{Value, json};
 
-use super::role;
+use super::{
+    policy::{Document, Statement},
+    role,
+};
 use crate::{
     Config,
     config::Via,
@@ -23,7 +25,7 @@ pub fn setup(config: &Config, spec: &ImageSpec) -> Result<String> {
     script +=
         "\n# What whoever publishes may do: attach it with `aws iam attach-role-policy` or `attach-user-policy`.\n";
     let permissions = needed(config, &parameter_patterns(config, spec))?;
-    script += &document("publish-policy.json", &policy(&permissions, partition));
+    script += &file("publish-policy.json", &policy(&permissions, partition));
     script += "aws iam create-policy --policy-name publish --policy-document file://publish-policy.json\n";
     let Via::S3(bucket) = config.route()? else { return Ok(script) };
     script += &format!("\n# The bucket, if it is not there yet: in the home region, {home}.\n");
@@ -34,11 +36,12 @@ pub fn setup(config: &Config, spec: &ImageSpec) -> Result<String> {
     };
     script += &format!("aws s3api create-bucket --bucket {bucket} --region {home}{place}\n");
     let name = config.role.as_deref().unwrap_or(role::DEFAULT);
+    let bucket_arn = format!("arn:{partition}:s3:::{bucket}");
     script += "\n# The role that ImportSnapshot reads the bucket with.\n";
-    script += &document("import-trust.json", &role::trust_policy());
+    script += &file("import-trust.json", &role::trust_policy());
     script +=
         &format!("aws iam create-role --role-name {name} --assume-role-policy-document file://import-trust.json\n");
-    script += &document("import-policy.json", &import_policy(config, bucket, partition));
+    script += &file("import-policy.json", &role::policy(&bucket_arn, config.kms_key.as_deref()));
     script += &format!(
         "aws iam put-role-policy --role-name {name} --policy-name {name} --policy-document file://import-policy.json\n"
     );
@@ -63,32 +66,13 @@ fn parameter_patterns(config: &Config, spec: &ImageSpec) -> Vec<String> {
     config.ssm_parameters.0.iter().map(fill).collect()
 }
 
-fn document(file: &str, policy: &Value) -> String {
-    format!("cat > {file} <<'POLICY'\n{policy:#}\nPOLICY\n")
+/// Commands that write a document to a file.
+fn file(name: &str, document: &Document) -> String {
+    format!("cat > {name} <<'POLICY'\n{}\nPOLICY\n", document.text())
 }
 
-fn policy(permissions: &[Permission], partition: &str) -> Value {
-    let statement = |permission: &Permission| json!({"Effect": "Allow", "Action": permission.actions, "Resource": permission.resource.pattern(partition)});
-    json!({"Version": "2012-10-17", "Statement": permissions.iter().map(statement).collect::<Vec<_>>()})
-}
-
-fn import_policy(config: &Config, bucket: &str, partition: &str) -> Value {
-    let bucket = format!("arn:{partition}:s3:::{bucket}");
-    let mut statements = vec![
-        json!({"Effect": "Allow", "Action": role::ON_BUCKET, "Resource": bucket}),
-        json!({"Effect": "Allow", "Action": role::ON_OBJECTS, "Resource": format!("{bucket}/*")}),
-        json!({"Effect": "Allow", "Action": role::ON_EVERYTHING, "Resource": "*"}),
-    ];
-    if let Some(key) = &config.kms_key {
-        let actions = [
-            "kms:CreateGrant",
-            "kms:Decrypt",
-            "kms:DescribeKey",
-            "kms:Encrypt",
-            "kms:GenerateDataKey*",
-            "kms:ReEncrypt*",
-        ];
-        statements.push(json!({"Effect": "Allow", "Action": actions, "Resource": key}));
-    }
-    json!({"Version": "2012-10-17", "Statement": statements})
+fn policy(permissions: &[Permission], partition: &str) -> Document {
+    let statement =
+        |permission: &Permission| Statement::allow(&permission.actions, Some(permission.resource.pattern(partition)));
+    Document::new(permissions.iter().map(statement).collect())
 }

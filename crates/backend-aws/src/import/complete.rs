@@ -4,7 +4,10 @@ use aws_sdk_ebs::types::{ChecksumAggregationMethod, ChecksumAlgorithm};
 use aws_sdk_ec2::types::SnapshotState;
 use publisher::{Cx, Error, Kind, Poll, Result, Schedule};
 
-use crate::{Aws, Undo, error::classify};
+use crate::{
+    Aws, Undo,
+    error::{classify, soon},
+};
 
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(60 * 60);
@@ -20,7 +23,7 @@ pub async fn complete(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, blocks: i32, che
             .checksum(checksum)
             .checksum_algorithm(ChecksumAlgorithm::ChecksumAlgorithmSha256)
             .checksum_aggregation_method(ChecksumAggregationMethod::ChecksumAggregationLinear);
-        async { request.send().await.map_err(classify) }
+        async { request.send().await.map_err(classify).map_err(soon) }
     };
     cx.retry("completing the snapshot", request)
         .await

@@ -8,7 +8,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use publisher::{Cx, Error, Event, Kind, Result};
 use sha2::{Digest, Sha256};
 
-use crate::{Aws, Undo, error::classify};
+use crate::{
+    Aws, Undo,
+    error::{classify, soon},
+};
 
 /// How long one attempt at one block may take.
 const ATTEMPT: Duration = Duration::from_secs(60);
@@ -62,7 +65,7 @@ async fn list(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<Vec<Block>> {
     loop {
         let request = || {
             let request = ebs.list_snapshot_blocks().snapshot_id(snapshot).set_next_token(next.clone());
-            async { request.send().await.map_err(classify) }
+            async { request.send().await.map_err(classify).map_err(soon) }
         };
         let page = cx.retry("listing the snapshot's blocks", request).await?;
         blocks.extend(page.blocks.unwrap_or_default());

@@ -1,7 +1,11 @@
 use aws_sdk_ec2::types::{ImageState, ResourceType};
 use publisher::{Cx, Error, Event, Kind, Region, Result, RunKey, TAG_DIGEST, TAG_RUN};
 
-use crate::{Aws, Registered, Undo, error::classify, find, register, tags, undo};
+use crate::{
+    Aws, Registered, Undo,
+    error::{classify, soon},
+    find, register, tags, undo,
+};
 
 /// An AMI in a region.
 pub struct Copied {
@@ -59,7 +63,8 @@ pub async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Re
             .set_kms_key_id(key.clone())
             .tag_specifications(tags::specification(ResourceType::Image, &decided.tags))
             .tag_specifications(tags::specification(ResourceType::Snapshot, &decided.tags));
-        async { request.send().await.map_err(classify) }
+        // The region may not know yet what the home region has.
+        async { request.send().await.map_err(classify).map_err(soon) }
     };
     let begun = cx.retry(&format!("copying the AMI to {region}"), request).await?;
     let ami = begun.image_id.ok_or_else(|| Error::new(Kind::Invalid, "AWS began a copy without an id"))?;

@@ -12,7 +12,11 @@ use aws_sdk_ec2::types::{
 use publisher::{Cx, Error, Kind, Result};
 
 pub use self::preflight::preflight;
-use crate::{Aws, Sharing, Undo, error::classify, find};
+use crate::{
+    Aws, Sharing, Undo,
+    error::{classify, soon},
+    find,
+};
 
 /// One of those who may.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,7 +109,7 @@ async fn may_start(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<
     let ec2 = aws.clients.ec2(region);
     let request = || async {
         let request = ec2.describe_image_attribute().image_id(ami).attribute(ImageAttributeName::LaunchPermission);
-        request.send().await.map_err(classify)
+        request.send().await.map_err(classify).map_err(soon)
     };
     let found = cx.retry("reading with whom the AMI is shared", request).await?;
     let who = |permission: &LaunchPermission| {
@@ -136,7 +140,7 @@ async fn change_image(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str, change:
     let ec2 = aws.clients.ec2(region);
     let request = || async {
         let request = ec2.modify_image_attribute().image_id(ami).launch_permission(permissions.clone());
-        request.send().await.map_err(classify)
+        request.send().await.map_err(classify).map_err(soon)
     };
     cx.retry("sharing the AMI", request).await.map(drop)
 }
@@ -146,7 +150,7 @@ async fn may_copy(aws: &Aws, cx: &Cx<Undo>, region: &str, snapshot: &str) -> Res
     let request = || async {
         let attribute = SnapshotAttributeName::CreateVolumePermission;
         let request = ec2.describe_snapshot_attribute().snapshot_id(snapshot).attribute(attribute);
-        request.send().await.map_err(classify)
+        request.send().await.map_err(classify).map_err(soon)
     };
     let found = cx.retry("reading with whom the snapshot is shared", request).await?;
     let who = |permission: &CreateVolumePermission| {
@@ -193,7 +197,7 @@ async fn modify_snapshot(
             .snapshot_id(snapshot)
             .attribute(SnapshotAttributeName::CreateVolumePermission)
             .create_volume_permission(permissions.clone());
-        request.send().await.map_err(classify)
+        request.send().await.map_err(classify).map_err(soon)
     };
     cx.retry("sharing the snapshot", request).await.map(drop)
 }

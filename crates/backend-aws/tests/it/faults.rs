@@ -1,7 +1,7 @@
 //! One test for each way in which a request goes wrong.
 
-use backend_aws::Route;
-use publisher::{Kind, Status};
+use backend_aws::{Route, Sharing};
+use publisher::{Kind, Names, Status};
 use sandbox::Fault;
 
 use crate::stage::{HOME, OTHER, Stage};
@@ -23,6 +23,43 @@ async fn bytes_that_are_throttled_lost_or_corrupted_are_sent_again() {
             assert_eq!(report.transfer.retries, 1, "{operation} {kind}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_aws_has_just_made_and_does_not_know_yet_is_asked_for_again() {
+    let ebs = ["ebs:PutSnapshotBlock", "ebs:CompleteSnapshot", "ebs:ListSnapshotBlocks", "ec2:RegisterImage"];
+    let after = [
+        "ec2:CopyImage",
+        "ec2:EnableImageDeprecation",
+        "ec2:DescribeImageAttribute",
+        "ec2:ModifyImageAttribute",
+        "ec2:DescribeSnapshotAttribute",
+        "ec2:ModifySnapshotAttribute",
+    ];
+    let cases = ebs.iter().chain(&after).map(|operation| (Route::Ebs, *operation));
+    for (route, operation) in cases.chain([(Route::S3, "ec2:CreateTags")]) {
+        let mut stage = Stage::new(route).await;
+        (stage.config.verify, stage.config.deprecate_after_days) = (Some(true), Some(90));
+        let accounts = Names::parse("210987654321");
+        stage.config.sharing = Some(Sharing { accounts, ..Sharing::default() });
+        stage.fault(&format!(r#"{{"operation": "{operation}", "times": 2, "kind": "forget"}}"#));
+        let report = stage.publish().await;
+        assert_eq!(report.status, Status::Published, "{operation}: {:?} {:?}", report.error, report.regions);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_blocks_and_copies_are_on_their_way_at_once_as_there_is_room_for() {
+    let mut stage = Stage::new(Route::Ebs).await;
+    stage.config.regions = Some(Names::parse("us-east-1,eu-west-1,us-west-2,ca-central-1"));
+    let blocks = stage.image.content().unwrap().blocks().len();
+    assert!((20..32).contains(&blocks), "{blocks}");
+    // None of them is answered before all are there.
+    for (operation, times) in [("ebs:PutSnapshotBlock", blocks), ("ec2:CopyImage", 3)] {
+        stage.fault(&format!(r#"{{"operation": "{operation}", "times": {times}, "kind": "gather"}}"#));
+    }
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
 }
 
 #[tokio::test(flavor = "multi_thread")]

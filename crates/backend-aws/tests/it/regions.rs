@@ -1,7 +1,10 @@
 //! The AMI in every region: what it is there, and which regions have to have it.
 
+use std::sync::Arc;
+
 use backend_aws::{RegionConfig, Route};
-use publisher::{Kind, Mode, Status};
+use publisher::{CloudName, Event, Kind, Mode, Pipeline, Reporter, Runtime, Status, Target};
+use tokio::sync::mpsc;
 
 use crate::stage::{HOME, OTHER, Stage};
 
@@ -63,16 +66,42 @@ async fn a_regions_role_that_cannot_be_taken_on_or_is_another_accounts_is_named_
     assert_eq!(stage.audit()["mutations"], 0);
 }
 
+/// Tells of each time at which a run waits for the cloud.
+#[derive(Debug)]
+struct Waits(mpsc::UnboundedSender<()>);
+
+impl Reporter for Waits {
+    fn report(&self, _: CloudName, event: Event) {
+        if matches!(event, Event::Waiting { .. } | Event::Retrying { .. }) {
+            let _ = self.0.send(());
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_is_made_once_a_region_has_room_for_it() {
-    // Twenty copies are under way in the region; each look at one of ours lets time pass.
-    let stage = Stage::new(Route::Ebs).await;
-    let refused = r#"{"operation": "ec2:CopyImage", "region": "eu-west-1", "times": 2, "kind": "throttle"}"#;
-    stage.fault(refused);
-    let report = stage.publish().await;
+    let hour = std::time::Duration::from_secs(3600);
+    let mut stage = Stage::paced(Route::Ebs, sandbox::Pace { copy: hour, ..sandbox::Pace::instant() }).await;
+    // As many copies as a region makes at a time.
+    for number in 0..20 {
+        stage.spec.version = Some(format!("1.0.{number}"));
+        assert_eq!(stage.run(Mode::Submit).await.status, Status::Pending);
+    }
+    stage.spec.version = Some("2.0.0".into());
+    let (waits, mut waited) = mpsc::unbounded_channel();
+    let runtime = Runtime::new(Arc::new(Waits(waits)), None);
+    let pipeline = Pipeline::new(stage.backend().await.unwrap());
+    let time_passes = async {
+        while waited.recv().await.is_some() {
+            stage.sandbox.advance(hour);
+        }
+    };
+    let report = tokio::select! {
+        report = pipeline.publish(&runtime, &stage.image, Mode::Publish) => report,
+        () = time_passes => unreachable!(),
+    };
     assert_eq!(report.status, Status::Published, "{:?}", report.regions);
-    assert_eq!(stage.audit()["traffic"]["ec2:CopyImage"]["requests"], 3);
-    assert_eq!(stage.list(OTHER, "images").len(), 1);
+    assert_eq!(stage.audit()["traffic"]["ec2:CopyImage"]["requests"], 22, "the first of the last two was refused");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,3 +115,34 @@ fn an_embedded_sandbox_serves_a_rehearsal() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(stage.mutations(), 0, "not this one");
 }
+
+#[test]
+fn tables_in_tables_reach_aws() {
+    let toml = r#"
+[default]
+image = "*.raw"
+version = "1.0.0"
+
+[default.aws]
+regions = ["us-east-1", "eu-west-1"]
+ssm_parameters = ["/images/{name}"]
+
+[default.aws.sharing]
+accounts = ["210987654321"]
+
+[default.aws.per_region.eu-west-1]
+best_effort = true
+
+[[default.aws.block_devices]]
+device = "/dev/sdb"
+volume_size = 8
+"#;
+    let stage = with_config(toml);
+    let (code, report) = stage.report(&["aws"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(report["targets"][0]["regions"][1]["required"], false);
+    let there = &stage.audit()["aws"]["eu-west-1"];
+    assert_eq!(there["images"][0]["shared_with"], serde_json::json!([["userId", "210987654321"]]));
+    assert_eq!(there["images"][0]["more_devices"]["/dev/sdb"]["volumeSize"], "8");
+    assert_eq!(there["parameters"][0]["id"], "/images/demo");
+}

@@ -28,6 +28,7 @@ fn every_command_speaks_json() {
         (&["aws", "--plan", "--regions", "us-east-1", "demo.raw"], "targets"),
         (&["all", "--regions", "westus2,us-east-1", "demo.raw"], "targets"),
         (&["status", "all", "--name", "demo", "--regions", "westus2,us-east-1"], "targets"),
+        (&["doctor", "all", "--name", "demo", "--regions", "westus2,us-east-1"], "clouds"),
         (&["inspect", "demo.raw"], "clouds"),
         (&["convert", "demo.raw", "demo.vhd", "--to", "dynamic-vhd"], "format"),
         (&["demo"], "targets"),

@@ -12,6 +12,7 @@ mod bad_input;
 mod configuration;
 mod demo;
 mod disks;
+mod doctor;
 mod identity;
 mod images;
 mod memory;

@@ -69,6 +69,7 @@ pub fn refuse(_: &Call, kind: FaultKind) -> Reply {
         FaultKind::Deny => {
             error(403, "AccessDeniedException", Some("UNAUTHORIZED_ACCOUNT"), "You do not have sufficient access.")
         }
+        FaultKind::Forget => not_found(),
         _ => error(500, "InternalServerException", None, "An internal error has occurred."),
     }
 }

@@ -82,8 +82,14 @@ pub fn error(status: u16, code: &str, message: impl Into<String>) -> Reply {
     Reply::xml(status, body.document("Response", None))
 }
 
-pub fn refuse(_: &Call, kind: FaultKind) -> Reply {
+pub fn refuse(call: &Call, kind: FaultKind) -> Reply {
     match kind {
+        FaultKind::Forget
+            if ["Snapshot", "RegisterImage", "CreateTags"].iter().any(|of| operation(call).contains(of)) =>
+        {
+            error(400, "InvalidSnapshot.NotFound", "The snapshot does not exist.")
+        }
+        FaultKind::Forget => error(400, "InvalidAMIID.NotFound", "The image id does not exist"),
         FaultKind::Throttle => error(503, "RequestLimitExceeded", "Request limit exceeded."),
         FaultKind::Deny => error(403, "UnauthorizedOperation", "You are not authorized to perform this operation."),
         _ => error(500, "InternalError", "An internal error has occurred"),
