@@ -120,6 +120,9 @@ impl Config {
             return refuse(format!("aws.volume_type is \"{kind}\", and may be {}", VOLUME_TYPES.join(" or ")));
         }
         devices::performance(kind, self.iops, self.throughput).or_else(|why| refuse(format!("aws.{why}")))?;
+        if self.blocks_per_second == Some(0) {
+            return refuse("aws.blocks_per_second is 0, and nothing would ever be sent".to_owned());
+        }
         let keys = self.per_region.iter().map(|(name, region)| (format!("per_region.{name}.kms_key"), &region.kms_key));
         let is_key = |key: &&str| key.starts_with("arn:") && key.contains(":kms:") && key.contains(":key/");
         for (setting, key) in [("kms_key".to_owned(), &self.kms_key)].into_iter().chain(keys) {

@@ -1,6 +1,6 @@
 //! What is looked at before the first byte, and that what it says is enough is enough.
 
-use backend_aws::{Route, Sharing};
+use backend_aws::{Config, Route, Sharing};
 use publisher::{Check, CheckStatus, Mode, Names, Status};
 use sandbox::{Decision, Grant};
 use serde_json::{Value, json};
@@ -73,6 +73,24 @@ async fn the_policies_that_are_printed_are_enough_to_publish() {
         let report = stage.publish().await;
         assert_eq!(report.status, Status::Published, "{route:?}: {:?} {:?}", report.error, report.regions);
     }
+}
+
+/// The documents in docs/aws.md, in their order.
+fn documented() -> Vec<Value> {
+    let docs = include_str!("../../../../docs/aws.md");
+    let block = |part| serde_json::from_str(str::split_once(part, "```").unwrap().0).unwrap();
+    docs.split("```json\n").skip(1).map(block).collect()
+}
+
+#[test]
+fn the_documentation_has_the_policies_that_are_printed() {
+    let spec = publisher::ImageSpec::default();
+    let printed = |bucket: Option<&str>| -> Vec<Value> {
+        let config = Config { bucket: bucket.map(str::to_owned), ..Config::default() };
+        let script = backend_aws::setup(&config, &spec).unwrap();
+        documents(&script).into_iter().map(|(_, document)| serde_json::from_str(document).unwrap()).collect()
+    };
+    assert_eq!([printed(None), printed(Some("BUCKET"))].concat(), documented());
 }
 
 /// What only a run does that takes something back or finds something there, or what it can end well without.

@@ -63,6 +63,17 @@ async fn as_many_blocks_and_copies_are_on_their_way_at_once_as_there_is_room_for
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_more_blocks_are_sent_in_a_second_than_may_be() {
+    let mut stage = Stage::new(Route::Ebs).await;
+    stage.config.blocks_per_second = Some(40);
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    // From the first to the last there are as many fortieths of a second as there are blocks between them.
+    let least = (report.transfer.requests - 1) as f64 / 40.0;
+    assert!(report.transfer.seconds >= least, "{} of {least}", report.transfer.seconds);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failure_at_any_step_leaves_nothing_behind() {
     let steps = [
         (

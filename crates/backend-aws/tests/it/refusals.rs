@@ -72,7 +72,7 @@ async fn what_contradicts_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_that_aws_would_refuse_are_named_before_anything_is_asked() {
     type Change = fn(&mut backend_aws::Config);
-    let changes: [(Change, &str); 9] = [
+    let changes: [(Change, &str); 11] = [
         (|config| config.volume_type = Some("sc1".into()), "aws.volume_type is \"sc1\", and may be gp3 or gp2 or"),
         (|config| config.volume_type = Some("io2".into()), "aws.iops is not set, and volumes of type io2 want it"),
         (
@@ -109,6 +109,15 @@ async fn settings_that_aws_would_refuse_are_named_before_anything_is_asked() {
             },
             "aws.per_region.us-east-1.best_effort is true, and us-east-1 is the home region",
         ),
+        (
+            |config| {
+                let role = Some("arn:aws:iam::123456789012:role/publish".into());
+                let region = backend_aws::RegionConfig { assume_role: role, ..Default::default() };
+                drop(config.per_region.insert("us-east-1".into(), region));
+            },
+            "aws.per_region.us-east-1.assume_role is set, and us-east-1 is the home region: aws.assume_role",
+        ),
+        (|config| config.blocks_per_second = Some(0), "aws.blocks_per_second is 0"),
         (|config| config.deprecate_after_days = Some(4000), "aws.deprecate_after_days is 4000, and may be 1 to 3650"),
     ];
     for (change, said) in changes {

@@ -99,6 +99,7 @@ pub fn answer(world: &World, call: &Call) -> Reply {
     let handler: fn(&World, &Params) -> Result<Xml, Refusal> = match action.as_str() {
         "GetRole" => get_role,
         "CreateRole" => create_role,
+        "CreatePolicy" => create_policy,
         "PutRolePolicy" => put_role_policy,
         "SimulatePrincipalPolicy" => simulate,
         _ => return error(400, "InvalidAction", &format!("Could not find operation {action} for version 2010-05-08")),
@@ -174,6 +175,18 @@ fn create_role(world: &World, params: &Params) -> Result<Xml, Refusal> {
     let body = Xml::new().child("Role", shown(name, &role));
     iam.roles.insert(name.to_owned(), role);
     Ok(body)
+}
+
+/// Only looks whether it is one: nothing is attached to anybody here.
+fn create_policy(_: &World, params: &Params) -> Result<Xml, Refusal> {
+    let name = field(params, "PolicyName")?;
+    policy(params, "PolicyDocument")?;
+    let made = Xml::new()
+        .text("PolicyName", name)
+        .text("PolicyId", "ANPASANDBOX")
+        .text("Arn", format!("arn:aws:iam::{ACCOUNT}:policy/{name}"))
+        .text("CreateDate", "2026-01-02T03:04:05Z");
+    Ok(Xml::new().child("Policy", made))
 }
 
 fn put_role_policy(world: &World, params: &Params) -> Result<Xml, Refusal> {
