@@ -88,8 +88,10 @@ pub fn under(config: &Config, image: &Image) -> Result<Declared> {
     fill(&mut into.imds_v2, fields.imds_support.map(|_| true));
     fill(&mut into.ena, fields.ena_support);
     fill(&mut into.sriov, fields.sriov_net_support.map(|_| true));
-    fill(&mut into.root_device, fields.root_device_name);
-    lay_devices(into, fields.block_device_mappings, &info)?;
+    fill(&mut into.root_device, fields.root_device_name.clone());
+    // Under another name of ours, the builder's root device is the root device all the same.
+    let root = fields.root_device_name.unwrap_or_else(|| into.root_device().to_owned());
+    lay_devices(into, fields.block_device_mappings, &root, &info)?;
     if config.uefi_data.is_none() {
         declared.uefi_data = fields.uefi_data;
     }
@@ -108,9 +110,8 @@ fn refuse(info: &ImageInfo, what: &str) -> Error {
         .with_hint("correct it where the image is built")
 }
 
-/// The root volume's fields, and the devices beside it. Which is the root device, the builder and we agree on by name.
-fn lay_devices(config: &mut Config, mappings: Vec<Mapping>, info: &ImageInfo) -> Result<()> {
-    let root = config.root_device().to_owned();
+/// The root volume's fields, and the devices beside it.
+fn lay_devices(config: &mut Config, mappings: Vec<Mapping>, root: &str, info: &ImageInfo) -> Result<()> {
     let mut more = Vec::new();
     for mapping in mappings {
         let device = mapping.device_name.unwrap_or_default();

@@ -10,7 +10,7 @@ use publisher::{Error, Kind};
 use crate::client::CREDENTIAL_HINT;
 
 /// Codes by which AWS's services ask for fewer requests.
-const THROTTLED: [&str; 13] = [
+const THROTTLED: [&str; 14] = [
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -25,6 +25,8 @@ const THROTTLED: [&str; 13] = [
     // A region makes twenty copies at a time; the next one is taken when one of them is done.
     "ResourceLimitExceeded",
     "PriorRequestNotComplete",
+    // One parameter is changed by one request at a time (PutParameter).
+    "TooManyUpdates",
 ];
 
 /// What failed, without what AWS said of it: `what` is a fragment such as "cannot register the image".
@@ -154,8 +156,12 @@ where
     E: StdError + Send + Sync + 'static,
 {
     let chain = || std::iter::successors(Some(&error as &(dyn StdError + 'static)), |error| (*error).source());
-    if chain().any(|cause| cause.is::<CredentialsError>()) {
-        return Error::new(Kind::Credentials, "there is no AWS credential").with_hint(CREDENTIAL_HINT).caused_by(error);
+    if let Some(cause) = chain().find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
+        let text = match cause {
+            CredentialsError::CredentialsNotLoaded(_) => "there is no AWS credential",
+            _ => "the AWS credential cannot be loaded",
+        };
+        return Error::new(Kind::Credentials, text).with_hint(CREDENTIAL_HINT).caused_by(error);
     }
     if chain().any(|cause| cause.to_string().contains("certificate")) {
         return Error::new(Kind::Config, "the server's certificate is not trusted")

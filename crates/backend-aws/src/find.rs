@@ -68,6 +68,17 @@ pub async fn snapshots_of_run(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<
     Ok(cx.retry("looking for snapshots", request).await?.snapshots.unwrap_or_default())
 }
 
+/// A snapshot that was just there, by its id.
+pub async fn snapshot_by_id(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<Snapshot> {
+    let ec2 = aws.clients.ec2(region);
+    let request = || async {
+        let answer = ec2.describe_snapshots().snapshot_ids(id).send().await.map_err(classify).map_err(soon)?;
+        let nothing = || soon(Error::new(Kind::NotFound, format!("{id} is not in {region}")));
+        answer.snapshots.unwrap_or_default().into_iter().next().ok_or_else(nothing)
+    };
+    cx.retry("reading the snapshot", request).await
+}
+
 /// Whether a snapshot is there.
 pub async fn has_snapshot(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<bool> {
     let ec2 = aws.clients.ec2(region);

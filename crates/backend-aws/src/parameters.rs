@@ -1,8 +1,9 @@
 //! Parameters of Systems Manager that name the AMI: written last, and in each region of the AMI there.
 
-use aws_sdk_ec2::primitives::DateTime;
+use aws_sdk_ec2::types::Image;
 use aws_sdk_ssm::types::{Parameter, ParameterType, Tag};
-use publisher::{Cx, Error, Event, ImageSpec, Kind, Poll, Result, Schedule};
+use jiff::Timestamp;
+use publisher::{Cx, Error, Event, ImageSpec, Kind, Poll, Region, Result, Schedule};
 
 use crate::{Aws, Config, Undo, error::classify, find};
 
@@ -72,16 +73,23 @@ fn check(name: &str) -> std::result::Result<(), &'static str> {
 ///
 /// # Errors
 /// [`Kind::Conflict`] for one of another type.
-pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, region: &str, names: &[String]) -> Result<()> {
-    for name in names {
-        let there = read(aws, cx, region, name).await?;
-        if let Some(other) = there.as_ref().and_then(Parameter::r#type).filter(|kind| **kind != ParameterType::String) {
-            let text =
-                format!("the parameter {name} in {region} is a {}, and would have to be a String", other.as_str());
-            return Err(Error::new(Kind::Conflict, text).with_hint("name another one in aws.ssm_parameters"));
+pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, regions: &[Region], names: &[String]) -> Result<()> {
+    // A region that need not have the AMI fails alone, and later.
+    for region in regions.iter().filter(|region| aws.config.is_required(&region.0)) {
+        for name in names {
+            check_type(aws, cx, &region.0, name).await?;
         }
     }
     Ok(())
+}
+
+async fn check_type(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str) -> Result<()> {
+    let there = read(aws, cx, region, name).await?;
+    let Some(other) = there.as_ref().and_then(Parameter::r#type).filter(|kind| **kind != ParameterType::String) else {
+        return Ok(());
+    };
+    let text = format!("the parameter {name} in {region} is a {}, and would have to be a String", other.as_str());
+    Err(Error::new(Kind::Conflict, text).with_hint("name another one in aws.ssm_parameters"))
 }
 
 /// Writes the parameters of a region; tells whether any had to be. One that names a newer AMI stays as it is.
@@ -126,11 +134,33 @@ async fn read(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str) -> Result<Opti
 async fn is_newer(aws: &Aws, cx: &Cx<Undo>, region: &str, there: &str, ami: &str) -> Result<bool> {
     let Some(there) = find::own_image(aws, cx, region, there).await? else { return Ok(false) };
     let ours = find::image_by_id(aws, cx, region, ami).await?;
-    let made = |date: Option<&str>| {
-        let format = aws_sdk_ec2::primitives::DateTimeFormat::DateTimeWithOffset;
-        date.and_then(|date| DateTime::from_str(date, format).ok())
+    Ok(made(aws, cx, there).await? > made(aws, cx, ours).await?)
+}
+
+/// When an image was made: a copy is as old as what it was copied from, whenever it was copied.
+async fn made(aws: &Aws, cx: &Cx<Undo>, image: Image) -> Result<Option<Timestamp>> {
+    let source = match (image.source_image_region(), image.source_image_id()) {
+        (Some(region), Some(id)) => find::own_image(aws, cx, region, id).await?,
+        _ => None,
     };
-    Ok(made(there.creation_date()) > made(ours.creation_date()))
+    let image = source.unwrap_or(image);
+    Ok(image.creation_date().and_then(|date| date.parse().ok()))
+}
+
+/// Names of those of a region's parameters that do not name its AMI, nor a newer one.
+pub async fn due(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str, names: &[String]) -> Result<Vec<String>> {
+    let mut due = Vec::new();
+    for name in names {
+        let there = read(aws, cx, region, name).await?;
+        let is_well = match there.as_ref().and_then(Parameter::value) {
+            None => false,
+            Some(there) => there == ami || is_newer(aws, cx, region, there, ami).await?,
+        };
+        if !is_well {
+            due.push(name.clone());
+        }
+    }
+    Ok(due)
 }
 
 async fn put(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str, ami: &str, overwrite: bool) -> Result<()> {
@@ -168,10 +198,12 @@ async fn put(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str, ami: &str, over
         Ok(if is_ours { Poll::Ready(()) } else { Poll::Pending { percent: None, retry_after: None } })
     };
     let schedule = Schedule::new(LONGEST_WAIT, DEADLINE);
-    cx.poll(&format!("waiting until {name} in {region} names {ami}"), schedule, look).await.map_err(|error| {
-        error.with_hint(
+    let what = format!("waiting until {name} in {region} names {ami}");
+    cx.poll(&what, schedule, look).await.map_err(|error| match error.kind() {
+        Kind::TimedOut => error.with_hint(
             "Systems Manager takes a value only if it finds the AMI, for which the identity needs ec2:DescribeImages",
-        )
+        ),
+        _ => error,
     })
 }
 

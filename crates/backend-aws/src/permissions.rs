@@ -1,13 +1,14 @@
 //! What the identity has to be allowed, as configured: for policies, for `publish doctor`, and for a plan.
 
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
-use publisher::{Cx, Error, Event, Kind, Result};
+use publisher::{Cx, Error, Event, ImageSpec, Kind, Region, Result};
 
 use crate::{
     Aws, Config, Undo,
     config::Via,
     error::classify,
     identity::{Identity, identity},
+    plan::Decided,
 };
 
 /// Actions, and what they are about.
@@ -15,6 +16,14 @@ use crate::{
 pub struct Permission {
     pub actions: Vec<&'static str>,
     pub resource: Resource,
+    /// Whether publishing can do without, and only says that it had to.
+    pub optional: bool,
+}
+
+impl Permission {
+    fn of(actions: &[&'static str], resource: Resource) -> Self {
+        Self { actions: actions.to_vec(), resource, optional: false }
+    }
 }
 
 /// What actions are about.
@@ -57,17 +66,6 @@ impl Resource {
     }
 }
 
-const ALWAYS: [&str; 8] = [
-    "ec2:DescribeRegions",
-    "ec2:DescribeImages",
-    "ec2:DescribeSnapshots",
-    "ec2:RegisterImage",
-    "ec2:CopyImage",
-    "ec2:CreateTags",
-    "ec2:DeregisterImage",
-    "ec2:DeleteSnapshot",
-];
-
 /// What encrypting with a key takes (EBS, "Permissions to use KMS keys"), by whole names: a simulation takes no patterns.
 pub const ON_KEY: [&str; 8] = [
     "kms:CreateGrant",
@@ -80,100 +78,162 @@ pub const ON_KEY: [&str; 8] = [
     "kms:ReEncryptTo",
 ];
 
-/// Everything that publishing as configured needs; `parameters` are the names of those that are written, or patterns of
-/// them.
-pub fn needed(config: &Config, parameters: &[String]) -> Result<Vec<Permission>> {
-    let mut everywhere = ALWAYS.to_vec();
+/// Everything that publishing as configured needs, of an identity without roles of single regions. `parameters` are the names
+/// of those that are written, or patterns of them.
+///
+/// # Errors
+/// [`Kind::Config`] for a route that cannot be taken.
+pub fn needed(config: &Config, spec: &ImageSpec, parameters: &[String]) -> Result<Vec<Permission>> {
+    let mut actions = vec!["ec2:DescribeRegions", "ec2:DescribeSnapshots", "ec2:RegisterImage"];
     let mut more = Vec::new();
     match config.route()? {
-        Via::Ebs => everywhere.extend(["ebs:StartSnapshot", "ebs:PutSnapshotBlock", "ebs:CompleteSnapshot"]),
+        Via::Ebs => actions.extend(["ebs:StartSnapshot", "ebs:PutSnapshotBlock", "ebs:CompleteSnapshot"]),
         Via::S3(bucket) => {
-            everywhere.extend(["ec2:ImportSnapshot", "ec2:DescribeImportSnapshotTasks", "ec2:CancelImportTask"]);
-            let (bucket, prefix) = (bucket.to_owned(), config.prefix.clone().unwrap_or_default());
-            more.push(Permission {
-                actions: vec!["s3:ListBucket", "s3:ListBucketMultipartUploads"],
-                resource: Resource::Bucket(bucket.clone()),
-            });
-            more.push(Permission {
-                actions: vec!["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-                resource: Resource::Objects { bucket, prefix },
-            });
+            actions.extend(["ec2:ImportSnapshot", "ec2:DescribeImportSnapshotTasks", "ec2:CancelImportTask"]);
+            let on_bucket = ["s3:ListBucket", "s3:ListBucketMultipartUploads"];
+            more.push(Permission::of(&on_bucket, Resource::Bucket(bucket.to_owned())));
+            let on_objects = ["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"];
+            let prefix = config.prefix.clone().unwrap_or_default();
+            more.push(Permission::of(&on_objects, Resource::Objects { bucket: bucket.to_owned(), prefix }));
         }
     }
     if config.verify.unwrap_or_default() {
-        everywhere.extend(["ebs:ListSnapshotBlocks", "ebs:GetSnapshotBlock"]);
+        actions.extend(["ebs:ListSnapshotBlocks", "ebs:GetSnapshotBlock"]);
     }
+    actions.extend(in_each_region(config));
+    let mut all = vec![Permission::of(&actions, Resource::Everything)];
+    all.extend(more);
+    all.extend(beside(config, spec, parameters));
+    let keys = config.per_region.values().filter_map(|region| region.kms_key.as_ref());
+    all.extend(config.kms_key.iter().chain(keys).map(|key| Permission::of(&ON_KEY, Resource::Key(key.clone()))));
+    Ok(all)
+}
+
+/// What of it the role of a single region needs.
+fn needed_in(config: &Config, spec: &ImageSpec, region: &str, parameters: &[String]) -> Vec<Permission> {
+    let mut all = vec![Permission::of(&in_each_region(config), Resource::Everything)];
+    all.extend(beside(config, spec, parameters));
+    let key = config.per_region.get(region).and_then(|region| region.kms_key.as_ref());
+    all.extend(key.map(|key| Permission::of(&ON_KEY, Resource::Key(key.clone()))));
+    all
+}
+
+/// Copying the AMI, and what comes after.
+fn in_each_region(config: &Config) -> Vec<&'static str> {
+    let mut actions =
+        vec!["ec2:DescribeImages", "ec2:CopyImage", "ec2:CreateTags", "ec2:DeregisterImage", "ec2:DeleteSnapshot"];
     if config.deprecate_after_days.is_some() {
-        everywhere.push("ec2:EnableImageDeprecation");
+        actions.push("ec2:EnableImageDeprecation");
     }
     if let Some(sharing) = &config.sharing {
-        everywhere.extend(["ec2:DescribeImageAttribute", "ec2:ModifyImageAttribute"]);
-        everywhere.extend(["ec2:DescribeSnapshotAttribute", "ec2:ModifySnapshotAttribute"]);
-        everywhere.extend(["ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId"]);
-        if sharing.public {
-            everywhere.extend(["ec2:GetImageBlockPublicAccessState", "servicequotas:GetServiceQuota"]);
-        }
-        if sharing.public_snapshots {
-            everywhere.push("ec2:GetSnapshotBlockPublicAccessState");
-        }
+        actions.extend(["ec2:DescribeImageAttribute", "ec2:ModifyImageAttribute"]);
+        actions.extend(["ec2:DescribeSnapshotAttribute", "ec2:ModifySnapshotAttribute"]);
+        actions.extend(["ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId"]);
+        actions.extend(sharing.public.then_some("ec2:GetImageBlockPublicAccessState"));
+        actions.extend(sharing.public_snapshots.then_some("ec2:GetSnapshotBlockPublicAccessState"));
+    }
+    actions
+}
+
+/// What is of services beside EC2's, in each region.
+fn beside(config: &Config, spec: &ImageSpec, parameters: &[String]) -> Vec<Permission> {
+    let mut all = Vec::new();
+    if config.sharing.as_ref().is_some_and(|sharing| sharing.public) {
+        let quota = Permission::of(&["servicequotas:GetServiceQuota"], Resource::Everything);
+        all.push(Permission { optional: true, ..quota });
     }
     for name in parameters {
-        let actions = vec!["ssm:GetParameter", "ssm:PutParameter", "ssm:AddTagsToResource"];
-        more.push(Permission { actions, resource: Resource::Parameter(name.clone()) });
+        let mut actions = vec!["ssm:GetParameter", "ssm:PutParameter"];
+        actions.extend((!spec.tags.is_empty()).then_some("ssm:AddTagsToResource"));
+        all.push(Permission::of(&actions, Resource::Parameter(name.clone())));
     }
-    let keys = config.per_region.values().filter_map(|region| region.kms_key.as_ref());
-    for key in config.kms_key.iter().chain(keys) {
-        more.push(Permission { actions: ON_KEY.to_vec(), resource: Resource::Key(key.clone()) });
-    }
-    more.insert(0, Permission { actions: everywhere, resource: Resource::Everything });
-    Ok(more)
+    all
 }
 
-/// What of all that the identity may not do, by IAM's own simulation; that it cannot be asked is only said.
-pub async fn denied(aws: &Aws, cx: &Cx<Undo>, parameters: &[String]) -> Result<Vec<String>> {
-    let region = aws.config.home_or(aws.clients.default_region());
-    let who = identity(aws, cx, &region).await?;
-    let needed = needed(&aws.config, parameters)?;
-    match simulate(aws, cx, &who, &region, &needed).await {
-        Ok(denied) => Ok(denied),
-        Err(error) => {
-            let message = format!("what the identity may do cannot be asked: {error}");
-            cx.emit(Event::Warning { message });
-            Ok(Vec::new())
+/// What IAM's simulation says that an identity may not do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Denied {
+    /// What publishing would fail by.
+    pub surely: Vec<String>,
+    /// What it may be allowed all the same, by what the simulation does not know (a key's own policy, a condition); and what
+    /// publishing can do without.
+    pub perhaps: Vec<String>,
+}
+
+/// For a plan: what of all that the identities may not do. That they cannot be asked is only said.
+pub async fn denied(aws: &Aws, cx: &Cx<Undo>, decided: &Decided) -> Result<Vec<String>> {
+    let mut surely = Vec::new();
+    for (region, asked) in ask(aws, cx, decided.home(), &decided.regions, &decided.parameters).await {
+        match asked {
+            Ok((_, denied)) => {
+                surely.extend(denied.surely.into_iter().map(|action| format!("{action} in {region}")));
+                if !denied.perhaps.is_empty() {
+                    let message = format!("in {region} the identity may perhaps not {}", denied.perhaps.join(", "));
+                    cx.emit(Event::Warning { message });
+                }
+            }
+            Err(error) => {
+                let message = format!("what the identity may do in {region} cannot be asked: {error}");
+                cx.emit(Event::Warning { message });
+            }
         }
     }
+    Ok(surely)
 }
 
-/// Asks what of `needed` an identity may not do.
-///
-/// # Errors
-/// What keeps it from being asked.
-pub async fn simulate(
+/// How many actions an identity needs, and which of them it may not do.
+pub type Asked = Result<(usize, Denied)>;
+
+/// Asks for the identity of the home region, and for each region with a role of its own.
+pub async fn ask(
     aws: &Aws,
     cx: &Cx<Undo>,
-    who: &Identity,
-    region: &str,
-    needed: &[Permission],
-) -> Result<Vec<String>> {
+    home: &str,
+    regions: &[Region],
+    parameters: &[String],
+) -> Vec<(String, Asked)> {
+    let (config, spec) = (&aws.config, &aws.spec);
+    let mut all = match needed(config, spec, parameters) {
+        Ok(needed) => vec![(home.to_owned(), simulate(aws, cx, home, &needed).await)],
+        Err(error) => vec![(home.to_owned(), Err(error))],
+    };
+    for Region(region) in regions {
+        if config.per_region.get(region).is_some_and(|region| region.assume_role.is_some()) {
+            let needed = needed_in(config, spec, region, parameters);
+            all.push((region.clone(), simulate(aws, cx, region, &needed).await));
+        }
+    }
+    all
+}
+
+/// Asks what of `needed` the identity of a region may not do.
+async fn simulate(aws: &Aws, cx: &Cx<Undo>, region: &str, needed: &[Permission]) -> Asked {
+    let who = identity(aws, cx, region).await?;
+    let count = needed.iter().map(|permission| permission.actions.len()).sum();
+    let mut denied = Denied::default();
     // The account itself may do everything, and IAM simulates no policies of it.
     if who.is_root() {
-        return Ok(Vec::new());
+        return Ok((count, denied));
     }
     let arn = match who.role() {
-        Some(role) => role_arn(aws, cx, role, who).await?,
+        Some(role) => role_arn(aws, cx, role, &who).await?,
         None => who.arn.clone(),
     };
-    let mut denied = Vec::new();
     for permission in needed {
-        let resource = permission.resource.example(who, region);
+        let resource = permission.resource.example(&who, region);
         let not = may_not(aws, cx, &arn, region, &permission.actions, &resource).await?;
         let about = |action: String| match permission.resource {
             Resource::Everything => action,
             _ => format!("{action} on {resource}"),
         };
-        denied.extend(not.into_iter().map(about));
+        // A key's own policy may allow what the identity's does not.
+        let open = permission.optional || matches!(permission.resource, Resource::Key(_));
+        let (surely, perhaps) =
+            if open { (Vec::new(), [not.surely, not.perhaps].concat()) } else { (not.surely, not.perhaps) };
+        denied.surely.extend(surely.into_iter().map(about));
+        denied.perhaps.extend(perhaps.into_iter().map(about));
     }
-    Ok(denied)
+    Ok((count, denied))
 }
 
 /// The ARN of a role whose session we are: a session's own does not tell the role's path.
@@ -198,7 +258,7 @@ pub async fn may_not(
     region: &str,
     actions: &[&str],
     resource: &str,
-) -> Result<Vec<String>> {
+) -> Result<Denied> {
     let iam = aws.clients.iam();
     // What policies most often make a condition of.
     let context = ContextEntry::builder()
@@ -220,7 +280,16 @@ pub async fn may_not(
     if answer.is_truncated {
         return Err(Error::new(Kind::Invalid, "IAM tells only a part of what may be done"));
     }
-    let results = answer.evaluation_results.unwrap_or_default().into_iter();
-    let not = results.filter(|result| result.eval_decision != PolicyEvaluationDecisionType::Allowed);
-    Ok(not.map(|result| result.eval_action_name).collect())
+    let mut denied = Denied::default();
+    for result in answer.evaluation_results.unwrap_or_default() {
+        match result.eval_decision {
+            PolicyEvaluationDecisionType::Allowed => {}
+            // A condition on what we did not say may hold when it is done.
+            PolicyEvaluationDecisionType::ImplicitDeny if !result.missing_context_values().is_empty() => {
+                denied.perhaps.push(result.eval_action_name);
+            }
+            _ => denied.surely.push(result.eval_action_name),
+        }
+    }
+    Ok(denied)
 }

@@ -4,7 +4,7 @@ use aws_sdk_ec2::types::{Image, ImageState};
 use futures::future::try_join_all;
 use publisher::{Artifact, Cx, Error, Event, Kind, Region, RegionOutcome, RegionState, Replication, Result};
 
-use crate::{Aws, Registered, Replica, Undo, find, plan, sharing};
+use crate::{Aws, Registered, Replica, Undo, find, plan, replicate::afterwards};
 
 pub async fn status(aws: &Aws, cx: &Cx<Undo>) -> Result<(Registered, Replication<Replica>)> {
     aws.clients.check_credentials().await?;
@@ -24,12 +24,12 @@ pub async fn status(aws: &Aws, cx: &Cx<Undo>) -> Result<(Registered, Replication
     let looks = regions.iter().map(|region| async move {
         let there = find::image_by_name(aws, cx, &region.0, name).await?;
         let state = state(region, there.as_ref());
-        if let RegionState::Available(Replica { ami }) = &state
-            && sharing::is_due(aws, cx, &region.0, ami).await?
-        {
-            cx.emit(Event::Warning {
-                message: format!("{ami} in {region} is not shared as configured: publish again"),
-            });
+        if let (RegionState::Available(Replica { ami }), Some(image)) = (&state, &there) {
+            let due = afterwards::due(aws, cx, &region.0, image).await?;
+            if !due.is_empty() {
+                let message = format!("{ami} in {region} is not yet as configured: {}; publish again", due.join(", "));
+                cx.emit(Event::Warning { message });
+            }
         }
         Ok::<_, Error>(RegionOutcome { region: region.clone(), state, required: aws.config.is_required(&region.0) })
     });

@@ -27,7 +27,9 @@ pub const CREDENTIAL_HINT: &str = "run `aws sso login` or `aws configure`, name 
 /// The same configuration, and the credential of a role. The role is asked for when a credential is first needed, and again
 /// before it ends.
 async fn taking_on(role: &str, external_id: Option<&str>, sdk: &SdkConfig) -> SdkConfig {
-    let mut provider = AssumeRoleProvider::builder(role).session_name("publish").configure(sdk);
+    // No run of ours stands around this request: what may pass is retried by the SDK itself.
+    let patient = sdk.to_builder().retry_config(RetryConfig::standard().with_max_attempts(8)).build();
+    let mut provider = AssumeRoleProvider::builder(role).session_name("publish").configure(&patient);
     if let Some(id) = external_id {
         provider = provider.external_id(id);
     }
@@ -153,6 +155,11 @@ impl Clients {
     pub fn ec2(&self, region: &str) -> aws_sdk_ec2::Client {
         let mut clients = self.ec2.lock().unwrap_or_else(PoisonError::into_inner);
         clients.entry(region.to_owned()).or_insert_with(|| aws_sdk_ec2::Client::new(&self.sdk(region))).clone()
+    }
+
+    /// A region's, by the credential of the home region.
+    pub fn ec2_as_at_home(&self, region: &str) -> aws_sdk_ec2::Client {
+        aws_sdk_ec2::Client::new(&self.sdk.to_builder().region(Region::new(region.to_owned())).build())
     }
 
     pub fn ebs(&self, region: &str) -> aws_sdk_ebs::Client {

@@ -145,6 +145,12 @@ impl Config {
         if self.kms_key.is_some() && self.encrypted == Some(false) {
             return refuse("aws.kms_key is set, and aws.encrypted is false".to_owned());
         }
+        if let (Some((name, _)), Some(true)) = (
+            self.per_region.iter().find(|(_, region)| region.kms_key.is_some()),
+            self.sharing.as_ref().map(|sharing| sharing.public),
+        ) {
+            return refuse(format!("aws.per_region.{name}.kms_key is set, and aws.sharing.public is true"));
+        }
         match &self.sharing {
             Some(sharing) => sharing.check(self.is_encrypted()),
             None => Ok(()),

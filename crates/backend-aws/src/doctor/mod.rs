@@ -4,14 +4,15 @@ mod policy;
 mod role;
 mod setup;
 
-use publisher::{Check, Cx, Error, Kind, Region, Result};
+use publisher::{Check, Cx, Error, Kind, Result};
 
 pub use self::setup::setup;
 use crate::{
     Aws, Undo,
     config::Via,
-    identity::{self, Identity},
-    parameters, permissions, plan, sharing,
+    identity, parameters,
+    permissions::{self, Asked},
+    plan, sharing,
 };
 
 pub async fn doctor(aws: &Aws, cx: &Cx<Undo>) -> Vec<Check> {
@@ -27,42 +28,54 @@ pub async fn doctor(aws: &Aws, cx: &Cx<Undo>) -> Vec<Check> {
     };
     let mut checks = vec![Check::new("identity", Ok(who.arn.clone()))];
     let regions = plan::regions(aws, cx).await;
-    let named = |regions: &Vec<Region>| regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    checks.push(match &regions {
-        Ok(regions) => Check::new("regions", Ok(named(regions))),
-        Err(error) => Check::new("regions", Err(copied(error))),
-    });
-    let parameters = parameter_names(aws);
-    checks.push(permissions(aws, cx, &who, &home, parameters.as_deref().unwrap_or_default()).await);
+    let names = parameter_names(aws);
+    let wanted = regions.as_deref().unwrap_or_default();
+    for (region, asked) in permissions::ask(aws, cx, &home, wanted, names.as_deref().unwrap_or_default()).await {
+        let what = if region == home { "permissions".to_owned() } else { format!("permissions in {region}") };
+        checks.push(allowed(what, asked));
+    }
     if let Ok(Via::S3(bucket)) = aws.config.route() {
         let place = plan::check_bucket(aws, cx, bucket, &home).await;
         checks.push(Check::new("bucket", place.map(|()| format!("{bucket} in {home}"))));
         checks.extend(role::checks(aws, cx, &who, &home, bucket).await);
     }
-    let Ok(regions) = regions else { return checks };
+    let regions = match regions {
+        Ok(regions) => regions,
+        Err(error) => {
+            checks.push(Check::new("regions", Err(error)));
+            return checks;
+        }
+    };
+    let all: Vec<_> = regions.iter().map(ToString::to_string).collect();
+    checks.push(Check::new("regions", Ok(all.join(", "))));
     if aws.config.sharing.as_ref().is_some_and(|sharing| !sharing.is_private()) {
-        let shared = sharing::preflight(aws, cx, &regions, aws.config.is_encrypted()).await;
+        let name = plan::configured_name(&aws.config, &aws.spec).unwrap_or_default();
+        let shared = sharing::preflight(aws, cx, &regions, &name, aws.config.is_encrypted()).await;
         checks.push(Check::new("sharing", shared.map(|()| "each region allows it".to_owned())));
     }
     if !aws.config.ssm_parameters.0.is_empty() {
         let written = async {
-            let names = parameters?;
-            for region in &regions {
-                parameters::preflight(aws, cx, &region.0, &names).await?;
-            }
-            Ok(names.join(", "))
+            let names = names?;
+            parameters::preflight(aws, cx, &regions, &names).await.map(|()| names.join(", "))
         };
         checks.push(Check::new("parameters", written.await));
     }
     checks
 }
 
-/// An error's copy without its causes, for a report that has the original elsewhere.
-fn copied(error: &Error) -> Error {
-    let copy = Error::new(error.kind(), error.to_string());
-    match error.hint() {
-        Some(hint) => copy.with_hint(hint.to_owned()),
-        None => copy,
+fn allowed(what: String, asked: Asked) -> Check {
+    let not = |actions: &[String]| format!("the identity may not {}", actions.join(", "));
+    let hint = "`publish doctor aws --setup` prints the policy that publishing as configured needs";
+    match asked {
+        Ok((_, denied)) if !denied.surely.is_empty() => {
+            Check::new(what, Err(Error::new(Kind::Denied, not(&denied.surely)).with_hint(hint)))
+        }
+        Ok((_, denied)) if !denied.perhaps.is_empty() => {
+            let text = format!("by its own policies {}, which may be well all the same", not(&denied.perhaps));
+            Check::unknown(what, &Error::new(Kind::Denied, text).with_hint(hint))
+        }
+        Ok((count, _)) => Check::new(what, Ok(format!("{count} actions, all allowed"))),
+        Err(error) => Check::unknown(what, &error.context("what the identity may do cannot be asked")),
     }
 }
 
@@ -73,22 +86,4 @@ fn parameter_names(aws: &Aws) -> Result<Vec<String>> {
     spec.version.get_or_insert_with(|| "0".to_owned());
     let name = plan::configured_name(&aws.config, &spec).unwrap_or_else(|| spec.name.clone());
     parameters::names(&aws.config, &spec, &name, architecture)
-}
-
-async fn permissions(aws: &Aws, cx: &Cx<Undo>, who: &Identity, home: &str, parameters: &[String]) -> Check {
-    let what = "permissions";
-    let needed = match permissions::needed(&aws.config, parameters) {
-        Ok(needed) => needed,
-        Err(error) => return Check::new(what, Err(error)),
-    };
-    let count: usize = needed.iter().map(|permission| permission.actions.len()).sum();
-    match permissions::simulate(aws, cx, who, home, &needed).await {
-        Ok(denied) if denied.is_empty() => Check::new(what, Ok(format!("{count} actions, all allowed"))),
-        Ok(denied) => {
-            let text = format!("the identity may not {}", denied.join(", "));
-            let hint = "`publish doctor aws --setup` prints the policy that publishing as configured needs";
-            Check::new(what, Err(Error::new(Kind::Denied, text).with_hint(hint)))
-        }
-        Err(error) => Check::unknown(what, &error.context("what the identity may do cannot be asked")),
-    }
 }

@@ -4,7 +4,12 @@ use publisher::{Check, Cx, Error, Kind, Result};
 use serde_json::{Value, json};
 
 use super::policy::{Document, Statement};
-use crate::{Aws, Undo, error::classify, identity::Identity, permissions};
+use crate::{
+    Aws, Undo,
+    error::classify,
+    identity::Identity,
+    permissions::{self, Denied},
+};
 
 /// What VM Import/Export is called, and what it calls itself, when it takes on a role (VM Import/Export, "Required service
 /// role").
@@ -72,19 +77,30 @@ async fn may(aws: &Aws, cx: &Cx<Undo>, who: &Identity, home: &str, bucket: &str,
         .map(|action| if action.ends_with('*') { "ec2:DescribeSnapshots" } else { action })
         .collect();
     let asked = async {
-        let mut denied = Vec::new();
+        let mut denied = Denied::default();
         for (actions, resource) in [(&ON_BUCKET[..], bucket_arn.as_str()), (&ON_OBJECTS, &object), (&everything, "*")] {
-            denied.extend(permissions::may_not(aws, cx, arn, home, actions, resource).await?);
+            let not = permissions::may_not(aws, cx, arn, home, actions, resource).await?;
+            denied.surely.extend(not.surely);
+            denied.perhaps.extend(not.perhaps);
+        }
+        if let Some(key) = &aws.config.kms_key {
+            // A key's own policy may allow what the role's does not.
+            let not = permissions::may_not(aws, cx, arn, home, &permissions::ON_KEY, key).await?;
+            denied.perhaps.extend(not.surely.into_iter().chain(not.perhaps));
         }
         Ok::<_, Error>(denied)
     };
+    let hint = "`publish doctor aws --setup` prints the policy that it needs";
     match asked.await {
-        Ok(denied) if denied.is_empty() => Check::new(what, Ok(format!("it reads {bucket}"))),
-        Ok(denied) => {
-            let text = format!("the role may not {} for the bucket {bucket}", denied.join(", "));
-            let hint = "`publish doctor aws --setup` prints the policy that it needs";
+        Ok(denied) if !denied.surely.is_empty() => {
+            let text = format!("the role may not {} for the bucket {bucket}", denied.surely.join(", "));
             Check::new(what, Err(Error::new(Kind::Denied, text).with_hint(hint)))
         }
+        Ok(denied) if !denied.perhaps.is_empty() => {
+            let text = format!("by its own policies the role may not {}", denied.perhaps.join(", "));
+            Check::unknown(what, &Error::new(Kind::Denied, text).with_hint(hint))
+        }
+        Ok(_) => Check::new(what, Ok(format!("it reads {bucket}"))),
         Err(error) => Check::unknown(what, &error.context("what the role may do cannot be asked")),
     }
 }

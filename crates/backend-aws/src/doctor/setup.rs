@@ -1,6 +1,6 @@
 //! What an administrator runs once, as a script that can be read first.
 
-use publisher::{ImageSpec, Result};
+use publisher::{Error, ImageSpec, Kind, Result};
 
 use super::{
     policy::{Document, Statement},
@@ -12,40 +12,73 @@ use crate::{
     permissions::{Permission, needed},
 };
 
-/// The policy documents and commands that publishing as configured needs, as a shell script. Asks AWS for nothing.
+/// The policy documents and commands that publishing as configured needs, as a shell script. It can be run again: what is
+/// there is brought to what is printed. Asks AWS for nothing.
 ///
 /// # Errors
-/// [`Kind::Config`](publisher::Kind::Config) for a setting that is missing or that AWS would refuse.
+/// [`Kind::Config`] for a setting that is missing or that AWS would refuse.
 pub fn setup(config: &Config, spec: &ImageSpec) -> Result<String> {
     config.check()?;
-    let home = config.home_or(None);
-    let partition = partition(&home);
-    let mut script =
-        "# What publishing to AWS as configured needs. Read it, then run it as an administrator.\nset -eu\n".to_owned();
-    script +=
-        "\n# What whoever publishes may do: attach it with `aws iam attach-role-policy` or `attach-user-policy`.\n";
-    let permissions = needed(config, &parameter_patterns(config, spec))?;
+    let home = config.regions.as_ref().and_then(|regions| regions.0.first()).ok_or_else(|| {
+        Error::new(Kind::Config, "aws.regions is not set, and the bucket has to be in the first of them")
+            .with_hint("name them: --regions us-east-1,eu-west-1")
+    })?;
+    let partition = partition(home);
+    let permissions = needed(config, spec, &parameter_patterns(config, spec))?;
+    let mut script = HEAD.to_owned();
     script += &file("publish-policy.json", &policy(&permissions, partition));
-    script += "aws iam create-policy --policy-name publish --policy-document file://publish-policy.json\n";
-    let Via::S3(bucket) = config.route()? else { return Ok(script) };
-    script += &format!("\n# The bucket, if it is not there yet: in the home region, {home}.\n");
+    script += &publish_policy(partition);
+    if let Via::S3(bucket) = config.route()? {
+        script += &bucket_and_role(config, bucket, home, partition);
+    }
+    Ok(script)
+}
+
+const HEAD: &str = "\
+# What publishing to AWS as configured needs. Read it, then run it as an administrator.
+set -eu
+
+# What whoever publishes may do: attach it with `aws iam attach-role-policy` or `attach-user-policy`.
+";
+
+fn publish_policy(partition: &str) -> String {
+    format!(
+        "\
+policy=arn:{partition}:iam::$(aws sts get-caller-identity --query Account --output text):policy/publish
+if aws iam get-policy --policy-arn \"$policy\" > /dev/null 2>&1; then
+  aws iam create-policy-version --policy-arn \"$policy\" --set-as-default --policy-document file://publish-policy.json
+else
+  aws iam create-policy --policy-name publish --policy-document file://publish-policy.json
+fi
+"
+    )
+}
+
+fn bucket_and_role(config: &Config, bucket: &str, home: &str, partition: &str) -> String {
     // Only us-east-1 wants to have no location said (S3, "CreateBucket").
-    let place = match home.as_str() {
+    let place = match home {
         "us-east-1" => String::new(),
         home => format!(" --create-bucket-configuration LocationConstraint={home}"),
     };
-    script += &format!("aws s3api create-bucket --bucket {bucket} --region {home}{place}\n");
     let name = config.role.as_deref().unwrap_or(role::DEFAULT);
+    let trust = file("import-trust.json", &role::trust_policy());
     let bucket_arn = format!("arn:{partition}:s3:::{bucket}");
-    script += "\n# The role that ImportSnapshot reads the bucket with.\n";
-    script += &file("import-trust.json", &role::trust_policy());
-    script +=
-        &format!("aws iam create-role --role-name {name} --assume-role-policy-document file://import-trust.json\n");
-    script += &file("import-policy.json", &role::policy(&bucket_arn, config.kms_key.as_deref()));
-    script += &format!(
-        "aws iam put-role-policy --role-name {name} --policy-name {name} --policy-document file://import-policy.json\n"
-    );
-    Ok(script)
+    let may = file("import-policy.json", &role::policy(&bucket_arn, config.kms_key.as_deref()));
+    format!(
+        "
+# The bucket, in the home region.
+aws s3api head-bucket --bucket {bucket} --region {home} > /dev/null 2>&1 ||
+  aws s3api create-bucket --bucket {bucket} --region {home}{place}
+
+# The role that ImportSnapshot reads the bucket with.
+{trust}if aws iam get-role --role-name {name} > /dev/null 2>&1; then
+  aws iam update-assume-role-policy --role-name {name} --policy-document file://import-trust.json
+else
+  aws iam create-role --role-name {name} --assume-role-policy-document file://import-trust.json
+fi
+{may}aws iam put-role-policy --role-name {name} --policy-name publish-import --policy-document file://import-policy.json
+"
+    )
 }
 
 /// The partition that a region is in.

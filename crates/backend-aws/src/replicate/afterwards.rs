@@ -1,5 +1,6 @@
 //! What is done with an AMI once it is in all regions that have to have it.
 
+use aws_sdk_ec2::types::Image;
 use futures::future::join_all;
 use publisher::{Cx, Event, RegionOutcome, RegionState, Result};
 
@@ -66,6 +67,24 @@ pub async fn take(aws: &Aws, cx: &Cx<Undo>, regions: &mut [RegionOutcome<Replica
         }
     }
     changed
+}
+
+/// What of the steps is still to be done with an AMI that is there, in words.
+pub async fn due(aws: &Aws, cx: &Cx<Undo>, region: &str, image: &Image) -> Result<Vec<String>> {
+    let ami = image.image_id().unwrap_or_default();
+    let mut due = Vec::new();
+    if aws.config.deprecate_after_days.is_some() && image.deprecation_time().is_none() {
+        due.push(Step::Deprecate.name().to_owned());
+    }
+    if sharing::is_due(aws, cx, region, image).await? {
+        due.push(Step::Share.name().to_owned());
+    }
+    let architecture = image.architecture().map_or("", |architecture| architecture.as_str());
+    // Without a version, what it stands in cannot be told.
+    let names = parameters::names(&aws.config, &aws.spec, image.name().unwrap_or_default(), architecture);
+    let names = parameters::due(aws, cx, region, ami, &names.unwrap_or_default()).await?;
+    due.extend(names.iter().map(|name| format!("the parameter {name}")));
+    Ok(due)
 }
 
 fn obstacle(regions: &[RegionOutcome<Replica>]) -> Option<&'static str> {

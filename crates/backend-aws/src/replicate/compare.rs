@@ -14,12 +14,24 @@ pub async fn differences(
     copy: &str,
 ) -> Result<Vec<String>> {
     let source = find::image_by_id(aws, cx, &registered.region, &registered.ami).await?;
-    let copy = find::image_by_id(aws, cx, &region.0, copy).await?;
-    let (source, copy) = (fields(&source), fields(&copy));
+    let copy_image = find::image_by_id(aws, cx, &region.0, copy).await?;
+    let (source, copy) = (fields(&source), fields(&copy_image));
     let names: BTreeSet<_> = source.keys().chain(copy.keys()).collect();
+    let key = other_key(aws, cx, region, &registered.region, &copy_image).await?;
     let differing = names.into_iter().filter(|name| source.get(*name) != copy.get(*name));
     let value = |of: &BTreeMap<String, String>, name| of.get(name).cloned().unwrap_or_else(|| "not set".to_owned());
-    Ok(differing.map(|name| format!("{name} is {}, was {}", value(&copy, name), value(&source, name))).collect())
+    let differing = differing.map(|name| format!("{name} is {}, was {}", value(&copy, name), value(&source, name)));
+    Ok(differing.chain(key).collect())
+}
+
+/// The key that a copy's snapshot is encrypted with, where it is not the one that is configured for the region.
+async fn other_key(aws: &Aws, cx: &Cx<Undo>, region: &Region, home: &str, copy: &Image) -> Result<Option<String>> {
+    let Some(wanted) = aws.config.key_in(&region.0, home) else { return Ok(None) };
+    let snapshot = copy.block_device_mappings().iter().find_map(|device| device.ebs()?.snapshot_id());
+    let Some(snapshot) = snapshot else { return Ok(None) };
+    let found = find::snapshot_by_id(aws, cx, &region.0, snapshot).await?;
+    let found = found.kms_key_id().unwrap_or("none");
+    Ok((found != wanted).then(|| format!("its snapshot's key is {found}, and is to be {wanted}")))
 }
 
 /// What DescribeImages tells of how an image's instances start. A copy's id, snapshot and encryption are its own.

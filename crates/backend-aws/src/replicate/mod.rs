@@ -1,6 +1,6 @@
 //! The AMI in every region, and with whom it is shared there.
 
-mod afterwards;
+pub mod afterwards;
 mod compare;
 mod copy;
 

@@ -1,22 +1,24 @@
 //! Whether the regions let an AMI be shared as configured, asked before anything is made. Nothing is ever unblocked.
 
-use aws_sdk_ec2::types::SnapshotBlockPublicAccessState;
+use aws_sdk_ec2::types::{Image, SnapshotBlockPublicAccessState};
 use publisher::{Cx, Error, Event, Kind, Region, Result};
 
-use crate::{Aws, Sharing, Undo, error::classify, quota};
+use crate::{Aws, Sharing, Undo, error::classify, find, quota};
 
 /// What can be known before anything is made: whether each region lets images be public, and whether the account encrypts
 /// what could then not be. Of a region that need not have the image it is only said.
 ///
 /// # Errors
 /// [`Kind::Conflict`] with the region, and who manages it there. Nothing is ever unblocked.
-pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, regions: &[Region], encrypted: bool) -> Result<()> {
+pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, regions: &[Region], name: &str, encrypted: bool) -> Result<()> {
     let Some(sharing) = aws.config.sharing.as_ref().filter(|sharing| !sharing.is_private()) else { return Ok(()) };
     let Some(home) = regions.first() else { return Ok(()) };
     // A copy of what is encrypted is encrypted.
     let encrypted = encrypted || encrypts(aws, cx, home).await?;
     for region in regions {
-        match check_region(aws, cx, sharing, region, home, encrypted).await {
+        let there = find::image_by_name(aws, cx, &region.0, name).await?;
+        let has_key = aws.config.key_in(&region.0, &home.0).is_some();
+        match check_region(aws, cx, sharing, region, there.as_ref(), has_key, encrypted).await {
             Err(error) if !aws.config.is_required(&region.0) => {
                 cx.emit(Event::Warning { message: format!("the AMI will not be shared in {region}: {error}") });
             }
@@ -31,21 +33,24 @@ async fn check_region(
     cx: &Cx<Undo>,
     sharing: &Sharing,
     region: &Region,
-    home: &Region,
+    there: Option<&Image>,
+    has_key: bool,
     encrypted: bool,
 ) -> Result<()> {
-    if sharing.public {
+    // What is public already stays so, whatever is decided about new ones.
+    let is_public = there.is_some_and(|image| image.public() == Some(true));
+    if sharing.public && !is_public {
         check_public_images(aws, cx, region).await?;
         quota::check(aws, cx, region).await?;
     }
-    if sharing.public_snapshots {
+    if sharing.public_snapshots && !is_public {
         check_public_snapshots(aws, cx, region).await?;
     }
-    let has_key = aws.config.key_in(&region.0, &home.0).is_some();
-    if !sharing.public && has_key {
-        return Ok(());
-    }
-    if !encrypted && !encrypts(aws, cx, region).await? {
+    let is_encrypted = match there {
+        Some(image) => has_encrypted_snapshot(image),
+        None => encrypted || has_key || encrypts(aws, cx, region).await?,
+    };
+    if !is_encrypted || (has_key && !sharing.public) {
         return Ok(());
     }
     let refuse = |text: String| {
@@ -61,6 +66,14 @@ async fn check_region(
         return Ok(());
     }
     refuse(format!("snapshots are encrypted in {region} with the account's own key, which others cannot use"))
+}
+
+fn has_encrypted_snapshot(image: &Image) -> bool {
+    image
+        .block_device_mappings()
+        .iter()
+        .filter_map(|device| device.ebs())
+        .any(|disk| disk.snapshot_id().is_some() && disk.encrypted() == Some(true))
 }
 
 /// Whether the key that the account encrypts with by default is one of its own making: those can be shared, and the one

@@ -1,6 +1,6 @@
 //! What is looked at before the first byte, and that what it says is enough is enough.
 
-use backend_aws::{Config, Route, Sharing};
+use backend_aws::{Config, RegionConfig, Route, Sharing};
 use publisher::{Check, CheckStatus, Mode, Names, Status};
 use sandbox::{Decision, Grant};
 use serde_json::{Value, json};
@@ -60,6 +60,12 @@ fn statuses(checks: &[Check]) -> Vec<(&str, CheckStatus)> {
     checks.iter().map(|check| (check.what.as_str(), check.status)).collect()
 }
 
+/// What is said to be wrong, or perhaps wrong.
+fn told(checks: &[Check]) -> String {
+    let messages: Vec<_> = checks.iter().filter_map(|check| Some(check.error.as_ref()?.message.clone())).collect();
+    messages.join("; ")
+}
+
 fn bad(checks: &[Check]) -> Vec<String> {
     let bad = checks.iter().filter(|check| check.status == CheckStatus::Bad);
     bad.map(|check| check.error.as_ref().unwrap().message.clone()).collect()
@@ -86,7 +92,8 @@ fn documented() -> Vec<Value> {
 fn the_documentation_has_the_policies_that_are_printed() {
     let spec = publisher::ImageSpec::default();
     let printed = |bucket: Option<&str>| -> Vec<Value> {
-        let config = Config { bucket: bucket.map(str::to_owned), ..Config::default() };
+        let regions = Some(Names::parse("us-east-1"));
+        let config = Config { bucket: bucket.map(str::to_owned), regions, ..Config::default() };
         let script = backend_aws::setup(&config, &spec).unwrap();
         documents(&script).into_iter().map(|(_, document)| serde_json::from_str(document).unwrap()).collect()
     };
@@ -123,7 +130,7 @@ async fn each_action_of_the_printed_policy_is_needed_and_its_absence_is_told_bef
             let mut without = and_ask(policy.clone());
             without["Statement"][at]["Action"].as_array_mut().unwrap().retain(|other| other != action.as_str());
             stage.sandbox.grant(Grant::Identity(without.to_string())).unwrap();
-            let told = bad(&stage.doctor().await).join("; ");
+            let told = told(&stage.doctor().await);
             assert!(told.contains(&action), "{route:?}: {action}: {told}");
             if !SELDOM.contains(&action.as_str()) {
                 assert_ne!(stage.publish().await.status, Status::Published, "{route:?}: {action}");
@@ -138,11 +145,11 @@ async fn everything_that_is_as_it_has_to_be_is_good() {
     let stage = stage(Route::S3).await;
     let expected = [
         ("identity", Good),
-        ("regions", Good),
         ("permissions", Good),
         ("bucket", Good),
         ("role vmimport", Good),
         ("what the role may do", Good),
+        ("regions", Good),
         ("sharing", Good),
         ("parameters", Good),
     ];
@@ -194,7 +201,7 @@ async fn what_is_wrong_with_bucket_regions_and_sharing_is_told_at_once() {
     ];
     assert_eq!(bad(&stage.doctor().await), expected);
     stage.config.regions = Some(Names::parse("us-east-1,ap-east-1"));
-    assert_eq!(bad(&stage.doctor().await)[0], "the account has not opted in to the region ap-east-1");
+    assert_eq!(bad(&stage.doctor().await)[1], "the account has not opted in to the region ap-east-1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,8 +227,38 @@ async fn a_plan_names_the_actions_that_are_denied_and_changes_nothing() {
     let report = stage.run(Mode::Plan).await;
     assert_eq!(report.status, Status::Planned, "{:?}", report.error);
     let parameter = "ssm:PutParameter on arn:aws:ssm:us-east-1:123456789012:parameter/images/ecs-node/latest";
-    assert_eq!(report.denied, ["ec2:CopyImage", parameter]);
+    assert_eq!(report.denied, ["ec2:CopyImage in us-east-1".to_owned(), format!("{parameter} in us-east-1")]);
     assert_eq!(stage.audit()["mutations"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_keys_own_policy_may_allow_is_not_said_to_be_denied() {
+    let mut stage = Stage::new(Route::S3).await;
+    stage.config.kms_key = Some("arn:aws:kms:us-east-1:123456789012:key/ours".into());
+    let policy = r#"{"Statement": [{"Effect": "Allow", "Action": ["ec2:*", "s3:*", "iam:*"], "Resource": "*"}]}"#;
+    stage.sandbox.grant(Grant::Identity(policy.into())).unwrap();
+    stage.sandbox.grant(Grant::Role { role: "vmimport".into(), document: policy.into() }).unwrap();
+    let checks = stage.doctor().await;
+    assert_eq!(bad(&checks), Vec::<String>::new());
+    let unknown: Vec<_> = checks.iter().filter(|check| check.status == CheckStatus::Unknown).collect();
+    assert_eq!(statuses_of(&unknown), ["permissions", "what the role may do"]);
+    let said = unknown.iter().map(|check| check.error.as_ref().unwrap().message.as_str());
+    assert!(said.into_iter().all(|said| said.contains("kms:CreateGrant")));
+}
+
+fn statuses_of<'a>(checks: &[&'a Check]) -> Vec<&'a str> {
+    checks.iter().map(|check| check.what.as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_regions_role_is_asked_for_too() {
+    let mut stage = stage(Route::Ebs).await;
+    let role = Some("arn:aws:iam::123456789012:role/publish-elsewhere".to_owned());
+    let region = RegionConfig { assume_role: role, external_id: Some("sandbox".into()), ..RegionConfig::default() };
+    stage.config.per_region.insert(OTHER.into(), region);
+    let checks = stage.doctor().await;
+    assert!(statuses(&checks).contains(&("permissions in eu-west-1", CheckStatus::Good)), "{checks:?}");
+    assert_eq!(bad(&checks), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,6 +59,24 @@ async fn the_next_version_takes_the_name_over_and_a_rerun_of_the_older_one_does_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_late_copy_of_an_older_version_takes_no_name_over() {
+    let mut stage = stage("/images/latest").await;
+    stage.config.regions = Some(Names::parse(HOME));
+    assert_eq!(stage.publish().await.status, Status::Published);
+    stage.sandbox.advance(std::time::Duration::from_secs(60));
+    stage.config.regions = Some(Names::parse("us-east-1,eu-west-1"));
+    stage.spec.version = Some("2.0.0".into());
+    assert_eq!(stage.publish().await.status, Status::Published);
+    let second = named(&stage, OTHER)[0].1.clone();
+    stage.sandbox.advance(std::time::Duration::from_secs(60));
+    // The region is added to what the older version is in.
+    stage.spec.version = Some("1.0.0".into());
+    assert_eq!(stage.publish().await.status, Status::Published);
+    assert_eq!(stage.list(OTHER, "images").len(), 2);
+    assert_eq!(named(&stage, OTHER)[0].1, second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_named_before_everything_else_is_done_everywhere() {
     for fault in [
         r#"{"operation": "Copy", "region": "eu-west-1", "kind": "server_error"}"#,

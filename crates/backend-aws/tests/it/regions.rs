@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use backend_aws::{RegionConfig, Route};
-use publisher::{CloudName, Event, Kind, Mode, Pipeline, Reporter, Runtime, Status, Target};
+use publisher::{CloudName, Event, Kind, Mode, Names, Pipeline, Reporter, Runtime, Status, Target};
 use tokio::sync::mpsc;
 
 use crate::stage::{HOME, OTHER, Stage};
@@ -28,6 +28,32 @@ async fn a_failed_region_says_which_ami_is_there_all_the_same() {
     let report = stage.publish().await;
     let failed = report.regions.iter().find(|region| region.region == OTHER).unwrap();
     assert_eq!(failed.id.as_deref(), stage.list(OTHER, "images")[0]["id"].as_str());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_with_another_key_than_is_configured_is_a_failure() {
+    let mut stage = Stage::new(Route::Ebs).await;
+    stage.config.encrypted = Some(true);
+    assert_eq!(stage.publish().await.status, Status::Published);
+    let key = Some("arn:aws:kms:eu-west-1:123456789012:key/ours".to_owned());
+    stage.config.per_region.insert(OTHER.into(), RegionConfig { kms_key: key, ..RegionConfig::default() });
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Partial, "{:?}", report.error);
+    let failed = report.regions.iter().find(|region| region.region == OTHER).unwrap();
+    let message = &failed.error.as_ref().unwrap().message;
+    assert!(message.contains("its snapshot's key is alias/aws/ebs, and is to be arn:aws:kms:eu-west-1"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_is_not_the_home_region_is_asked_for_no_regions() {
+    let mut stage = Stage::new(Route::Ebs).await;
+    stage.config.regions = Some(Names::parse("eu-west-1,us-east-1"));
+    // The regions are asked for in us-east-1, whose own role cannot be taken on.
+    let role = RegionConfig { best_effort: Some(true), ..role(ELSEWHERE, None) };
+    stage.config.per_region.insert(HOME.into(), role);
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    assert_eq!(report.regions.len(), 1);
 }
 
 const ELSEWHERE: &str = "arn:aws:iam::123456789012:role/publish-elsewhere";

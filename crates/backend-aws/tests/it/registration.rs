@@ -60,13 +60,16 @@ async fn what_the_builder_says_is_registered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_configuration_goes_before_the_builder_and_the_builder_before_the_image() {
-    let info =
-        json!({"boot_mode": "uefi-preferred", "registerImage": {"RootDeviceName": "/dev/sda1", "EnaSupport": false}});
+    let root = json!([{"DeviceName": "/dev/sda1", "Ebs": {"VolumeType": "gp2"}}]);
+    let said = json!({"RootDeviceName": "/dev/sda1", "EnaSupport": false, "BlockDeviceMappings": root});
+    let info = json!({"boot_mode": "uefi-preferred", "registerImage": said});
     let mut stage = stage(&info).await;
     (stage.config.root_device, stage.config.ena) = (Some("/dev/xvda".into()), Some(true));
     stage.config.sriov = Some(false);
     assert_eq!(stage.publish().await.status, Status::Published);
-    let fields = &stage.list(HOME, "images")[0]["fields"];
+    let image = &stage.list(HOME, "images")[0];
+    assert_eq!((&image["device"]["volumeType"], &image["more_devices"]), (&"gp2".into(), &json!({})));
+    let fields = &image["fields"];
     assert_eq!((&fields["rootDeviceName"], &fields["enaSupport"]), (&"/dev/xvda".into(), &"true".into()));
     assert_eq!(fields["bootMode"], "uefi-preferred", "the image alone would be legacy-bios");
     assert_eq!(fields["sriovNetSupport"], Value::Null);

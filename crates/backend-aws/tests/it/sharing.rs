@@ -1,7 +1,9 @@
 //! Who else may start instances of an AMI, and in which order that comes about.
 
-use backend_aws::{Route, Sharing};
-use publisher::{Kind, Names, Status};
+use std::sync::{Arc, Mutex};
+
+use backend_aws::{RegionConfig, Route, Sharing};
+use publisher::{CloudName, Event, Kind, Names, Pipeline, Reporter, Runtime, Status, Target};
 use sandbox::Decision;
 use serde_json::json;
 
@@ -91,7 +93,7 @@ async fn a_region_that_lets_no_image_be_public_is_named_before_anything_is_made_
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_shared_is_refused_before_anything_is_made() {
     type Change = fn(&mut Stage);
-    let changes: [(Change, &str); 5] = [
+    let changes: [(Change, &str); 6] = [
         (|stage| stage.config.sharing = Some(with("1234")), "aws.sharing.accounts has \"1234\""),
         (
             |stage| stage.config.sharing.as_mut().unwrap().organizations = Names::parse("o-abcdefghij"),
@@ -100,6 +102,15 @@ async fn what_cannot_be_shared_is_refused_before_anything_is_made() {
         (
             |stage| (stage.config.encrypted, stage.config.sharing.as_mut().unwrap().public) = (Some(true), true),
             "aws.sharing.public is true, and the snapshot is encrypted",
+        ),
+        (
+            |stage| {
+                stage.config.sharing.as_mut().unwrap().public = true;
+                let key = Some("arn:aws:kms:eu-west-1:123456789012:key/ours".into());
+                let region = RegionConfig { kms_key: key, ..RegionConfig::default() };
+                drop(stage.config.per_region.insert(OTHER.into(), region));
+            },
+            "aws.per_region.eu-west-1.kms_key is set, and aws.sharing.public is true",
         ),
         (
             |stage| stage.config.sharing.as_mut().unwrap().public_snapshots = true,
@@ -230,4 +241,55 @@ async fn sharing_that_fails_is_its_regions_failure() {
         error.message
     );
     assert_eq!(stage.publish().await.status, Status::Published);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ami_that_is_there_is_not_made_public_in_part() {
+    let mut stage = stage(with(PARTNER)).await;
+    assert_eq!(stage.publish().await.status, Status::Published);
+    stage.sandbox.decide(OTHER, Decision::BlockPublicImages);
+    stage.config.sharing = Some(Sharing { public: true, ..with(PARTNER) });
+    let before = stage.audit()["mutations"].clone();
+    let error = stage.publish().await.error.unwrap();
+    assert_eq!(error.message, "block public access for AMIs is on in eu-west-1, managed by the account");
+    assert_eq!(stage.audit()["mutations"], before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shared_already_stays_well_whatever_is_decided_later() {
+    let stage = stage(Sharing { public: true, ..with(PARTNER) }).await;
+    assert_eq!(stage.publish().await.status, Status::Published);
+    stage.sandbox.decide(OTHER, Decision::BlockPublicImages);
+    stage.sandbox.decide(OTHER, Decision::PublicImages(1));
+    stage.sandbox.decide(OTHER, Decision::EncryptSnapshots);
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Unchanged, "{:?}", report.error);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_says_what_is_not_done_yet() {
+    let mut stage = stage(with(PARTNER)).await;
+    assert_eq!(stage.publish().await.status, Status::Published);
+    stage.config.deprecate_after_days = Some(90);
+    stage.config.ssm_parameters = Names::parse("/images/{name}");
+    stage.config.sharing = Some(with("111122223333"));
+    let heard = Arc::new(Warnings::default());
+    let runtime = Runtime::new(heard.clone(), None);
+    let pipeline = Pipeline::new(stage.backend().await.unwrap());
+    assert_eq!(pipeline.status(&runtime).await.status, Status::Unchanged);
+    let heard = heard.0.lock().unwrap();
+    let due = "is not yet as configured: deprecation, sharing, the parameter /images/ecs-node; publish again";
+    assert_eq!(heard.iter().filter(|warning| warning.ends_with(due)).count(), 2, "{heard:?}");
+}
+
+/// What is said by the way.
+#[derive(Debug, Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Reporter for Warnings {
+    fn report(&self, _: CloudName, event: Event) {
+        if let Event::Warning { message } = event {
+            self.0.lock().unwrap().push(message);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-use std::{io::Write, path::Path};
+use std::io::Write;
 
 use publisher::{Check, CheckStatus, CloudName, Error, ErrorReport, Kind, Result, Runtime, Variables};
 use serde_json::json;
@@ -19,7 +19,7 @@ pub async fn doctor(args: &Doctor) -> Result<Exit> {
     if args.bucket.is_some() {
         settings.aws.bucket.clone_from(&args.bucket);
     }
-    let spec = settings.image_spec(Path::new(settings.image.as_deref().unwrap_or_default()));
+    let spec = publish::spec_without_image(&mut settings, "publish doctor aws")?;
     if args.setup {
         if args.clouds != Clouds::Aws {
             return Err(Error::new(Kind::Config, "only AWS has a set-up to print")

@@ -1,4 +1,7 @@
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures::future::join_all;
 use publisher::{CloudName, Error, ImageSpec, Kind, Mode, Report, Result, Runtime, TargetReport, Variables};
@@ -46,6 +49,21 @@ pub fn regions(selection: &Selection, clouds: &[CloudName], settings: &mut Setti
     }
     let (aws, azure) = selection.regions.iter().cloned().partition(|name| backends::cloud_of_region(name) == AWS);
     settings.set_regions(azure, aws);
+}
+
+/// What is meant, where no image is opened; `command` is what the hint begins with.
+///
+/// # Errors
+/// [`Kind::Config`] if nothing says what the image is called.
+pub fn spec_without_image(settings: &mut Settings, command: &str) -> Result<ImageSpec> {
+    settings.version = image::version_without_image(settings.version.take())?;
+    // The file need not be there: all that is wanted of it is the name that it gave the image.
+    let file = settings.image.as_deref().filter(|named| !image::is_pattern(named) && !named.contains('#'));
+    if settings.name.is_none() && file.is_none() {
+        return Err(Error::new(Kind::Config, "no image is named")
+            .with_hint(format!("{command} --name ecs-node, or a profile of publish.toml with a name")));
+    }
+    Ok(settings.image_spec(Path::new(file.unwrap_or_default())))
 }
 
 /// Publishes to all clouds at the same time; one that fails stops no other.

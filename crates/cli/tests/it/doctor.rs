@@ -19,10 +19,11 @@ fn everything_that_publishing_needs_is_looked_at() {
 fn what_is_wrong_is_said_with_its_cure_and_by_the_exit_code() {
     let stage = Stage::new();
     stage.post("/_sandbox/faults", r#"{"operation": "iam:GetRole", "times": 1000, "kind": "deny"}"#);
-    let output = stage.run(&["doctor", "aws", "--regions", "us-east-1", "--bucket", "no-such-bucket"]);
+    let output =
+        stage.run(&["doctor", "aws", "--name", "node", "--regions", "us-east-1", "--bucket", "no-such-bucket"]);
     assert_eq!(output.status.code(), Some(2), "what is configured is wrong");
     insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
-    let mut command = stage.command(&["doctor", "aws", "--regions", "us-east-1"]);
+    let mut command = stage.command(&["doctor", "aws", "--name", "node", "--regions", "us-east-1"]);
     let output = command.env("AWS_ACCESS_KEY_ID", "AKIAWRONG").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
 }

@@ -2,7 +2,7 @@
 
 mod policy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::policy::{Policy, Verdict};
 use super::{
@@ -27,6 +27,8 @@ pub struct Iam {
     /// What the identity of the environment may do, and the sessions of roles.
     pub identity: Policy,
     pub roles: BTreeMap<String, Role>,
+    /// ARNs of the policies that there are.
+    pub policies: BTreeSet<String>,
 }
 
 /// A role that a service takes on.
@@ -50,7 +52,11 @@ impl Default for Iam {
             "Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:Externalid": "vmimport"}}}]}"#;
         let trust = Policy::parse(trust).unwrap_or_else(|_| Policy::everything());
         let role = Role { trust, policies: BTreeMap::from([("vmimport".to_owned(), Policy::everything())]) };
-        Self { identity: Policy::everything(), roles: BTreeMap::from([(IMPORT_ROLE.to_owned(), role)]) }
+        Self {
+            identity: Policy::everything(),
+            roles: BTreeMap::from([(IMPORT_ROLE.to_owned(), role)]),
+            policies: BTreeSet::new(),
+        }
     }
 }
 
@@ -99,7 +105,10 @@ pub fn answer(world: &World, call: &Call) -> Reply {
     let handler: fn(&World, &Params) -> Result<Xml, Refusal> = match action.as_str() {
         "GetRole" => get_role,
         "CreateRole" => create_role,
+        "UpdateAssumeRolePolicy" => update_trust,
+        "GetPolicy" => get_policy,
         "CreatePolicy" => create_policy,
+        "CreatePolicyVersion" => create_policy_version,
         "PutRolePolicy" => put_role_policy,
         "SimulatePrincipalPolicy" => simulate,
         _ => return error(400, "InvalidAction", &format!("Could not find operation {action} for version 2010-05-08")),
@@ -177,16 +186,55 @@ fn create_role(world: &World, params: &Params) -> Result<Xml, Refusal> {
     Ok(body)
 }
 
-/// Only looks whether it is one: nothing is attached to anybody here.
-fn create_policy(_: &World, params: &Params) -> Result<Xml, Refusal> {
-    let name = field(params, "PolicyName")?;
-    policy(params, "PolicyDocument")?;
-    let made = Xml::new()
+fn update_trust(world: &World, params: &Params) -> Result<Xml, Refusal> {
+    let name = field(params, "RoleName")?;
+    let trust = policy(params, "PolicyDocument")?;
+    world.aws.iam().roles.get_mut(name).ok_or_else(|| absent(name))?.trust = trust;
+    Ok(Xml::new())
+}
+
+fn policy_arn(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:policy/{name}")
+}
+
+fn shown_policy(arn: &str) -> Xml {
+    let name = arn.rsplit('/').next().unwrap_or_default();
+    let shown = Xml::new()
         .text("PolicyName", name)
         .text("PolicyId", "ANPASANDBOX")
-        .text("Arn", format!("arn:aws:iam::{ACCOUNT}:policy/{name}"))
+        .text("Arn", arn)
         .text("CreateDate", "2026-01-02T03:04:05Z");
-    Ok(Xml::new().child("Policy", made))
+    Xml::new().child("Policy", shown)
+}
+
+fn no_policy(arn: &str) -> Refusal {
+    Refusal(404, "NoSuchEntity", format!("Policy {arn} was not found."))
+}
+
+fn get_policy(world: &World, params: &Params) -> Result<Xml, Refusal> {
+    let arn = field(params, "PolicyArn")?;
+    world.aws.iam().policies.contains(arn).then(|| shown_policy(arn)).ok_or_else(|| no_policy(arn))
+}
+
+/// A policy that is attached to nobody: what the identity may do is granted otherwise.
+fn create_policy(world: &World, params: &Params) -> Result<Xml, Refusal> {
+    let name = field(params, "PolicyName")?;
+    policy(params, "PolicyDocument")?;
+    let arn = policy_arn(name);
+    if !world.aws.iam().policies.insert(arn.clone()) {
+        return Err(Refusal(409, "EntityAlreadyExists", format!("A policy called {name} already exists.")));
+    }
+    Ok(shown_policy(&arn))
+}
+
+fn create_policy_version(world: &World, params: &Params) -> Result<Xml, Refusal> {
+    let arn = field(params, "PolicyArn")?;
+    policy(params, "PolicyDocument")?;
+    if !world.aws.iam().policies.contains(arn) {
+        return Err(no_policy(arn));
+    }
+    let version = Xml::new().text("VersionId", "v2").text("IsDefaultVersion", params.is_true("SetAsDefault"));
+    Ok(Xml::new().child("PolicyVersion", version))
 }
 
 fn put_role_policy(world: &World, params: &Params) -> Result<Xml, Refusal> {
