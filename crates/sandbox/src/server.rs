@@ -305,10 +305,10 @@ async fn answer(world: &World, request: Request<Incoming>) -> Result<Response<Bo
 }
 
 async fn route(world: &World, call: &mut Call) -> Result<Reply, Reset> {
-    let signed = aws::is_signed(call);
-    let route = if signed { aws::route(call) } else { azure::route(call) };
+    let is_aws = aws::is_addressed(call);
+    let route = if is_aws { aws::route(call) } else { azure::route(call) };
     world.traffic.note(&route, call);
-    if signed && !aws::may(world, call, &route.operation) {
+    if is_aws && !aws::may(world, call, &route.operation) {
         return Ok((route.refuse)(call, FaultKind::Deny));
     }
     match world.faults.next(&route.operation, route.region.as_deref()) {

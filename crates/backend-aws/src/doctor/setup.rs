@@ -10,6 +10,7 @@ use crate::{
     Config,
     config::Via,
     permissions::{Permission, needed},
+    plan::partition,
 };
 
 /// The policy documents and commands that publishing as configured needs, as a shell script. It can be run again: what is
@@ -79,15 +80,6 @@ fi
 {may}aws iam put-role-policy --role-name {name} --policy-name publish-import --policy-document file://import-policy.json
 "
     )
-}
-
-/// The partition that a region is in.
-fn partition(region: &str) -> &'static str {
-    match region {
-        region if region.starts_with("cn-") => "aws-cn",
-        region if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
 }
 
 /// Names of parameters, with `*` for what differs from image to image.

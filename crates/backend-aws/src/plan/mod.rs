@@ -11,7 +11,11 @@ use publisher::{Cx, Error, Event, ImageSpec, Kind, Plan, Region, Result, TAG_DIG
 use vhd::Image;
 
 use self::steps::steps;
-pub use self::{bucket::check_bucket, regions::regions, shape::Shape};
+pub use self::{
+    bucket::check_bucket,
+    regions::{partition, regions},
+    shape::Shape,
+};
 use crate::{Aws, Config, Registered, Undo, config::Via, find, parameters, permissions, sharing, tags};
 
 /// The AMI's name, as far as it can be told without the image.

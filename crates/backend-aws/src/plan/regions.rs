@@ -17,7 +17,7 @@ pub async fn regions(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Region>> {
     };
     // A region that does not exist has no endpoint to ask; this one always has. Its own role, if it has one, is not tried
     // for it.
-    let ask = if home.contains("-gov-") || home.starts_with("cn-") { home.as_str() } else { "us-east-1" };
+    let ask = if partition(&home) == "aws" { "us-east-1" } else { &home };
     let ec2 = aws.clients.ec2_as_at_home(ask);
     let request = || async { ec2.describe_regions().all_regions(true).send().await.map_err(classify) };
     let known = cx.retry("reading the regions", request).await?.regions.unwrap_or_default();
@@ -33,6 +33,11 @@ pub async fn regions(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Region>> {
         }
     }
     for name in wanted {
+        if partition(&name) != partition(&home) {
+            let text = format!("{name} is in the partition {}, and {home} in {}", partition(&name), partition(&home));
+            return Err(Error::new(Kind::Config, text)
+                .with_hint("nothing is copied between partitions: publish to each by a profile of its own"));
+        }
         let checked = match check_region(&name, &known) {
             Ok(()) => aws.clients.check_role(&name).await,
             Err(error) => Err(error),
@@ -52,6 +57,15 @@ pub async fn regions(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Region>> {
     }
     identity::check_accounts(aws, cx, &regions).await?;
     Ok(regions)
+}
+
+/// The partition that a region is in, by the beginning of its name.
+pub fn partition(region: &str) -> &'static str {
+    match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
 }
 
 fn check_region(name: &str, known: &[KnownRegion]) -> Result<()> {

@@ -31,6 +31,19 @@ async fn a_failed_region_says_which_ami_is_there_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_partition_has_its_own_regions_and_no_others() {
+    let mut stage = Stage::new(Route::Ebs).await;
+    stage.config.regions = Some(Names::parse("us-gov-west-1,us-gov-east-1"));
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    assert_eq!(stage.list("us-gov-east-1", "images").len(), 1);
+    assert!(stage.audit()["aws"][HOME]["callers"].is_null(), "nobody else was asked");
+    stage.config.regions = Some(Names::parse("us-gov-west-1,us-east-1"));
+    let error = stage.publish().await.error.unwrap();
+    assert_eq!(error.message, "us-east-1 is in the partition aws, and us-gov-west-1 in aws-us-gov");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_copy_with_another_key_than_is_configured_is_a_failure() {
     let mut stage = Stage::new(Route::Ebs).await;
     stage.config.encrypted = Some(true);

@@ -14,6 +14,7 @@ mod demo;
 mod disks;
 mod doctor;
 mod identity;
+mod identity_aws;
 mod images;
 mod memory;
 mod publish_all;

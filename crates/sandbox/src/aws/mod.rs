@@ -7,6 +7,7 @@ mod json;
 mod quotas;
 mod s3;
 mod ssm;
+mod sso;
 mod state;
 mod sts;
 
@@ -42,8 +43,9 @@ impl Scope {
     }
 }
 
-pub fn is_signed(call: &Call) -> bool {
-    Scope::of(call).is_some()
+/// Whether a call is one to AWS: it is signed, or is of those that are not because they bring a token of their own.
+pub fn is_addressed(call: &Call) -> bool {
+    Scope::of(call).is_some() || sts::is_with_web_identity(call) || sso::is_portal(call)
 }
 
 /// The region that a call addresses.
@@ -57,22 +59,25 @@ fn crc64nvme(bytes: &[u8]) -> String {
 
 /// Which operation a call is.
 pub fn route(call: &Call) -> Route {
-    let scope = Scope::of(call).unwrap_or_else(|| Scope {
+    let scope = Scope::of(call);
+    let known =
+        scope.as_ref().is_none_or(|scope| scope.access_key == ACCESS_KEY || sts::is_session(&scope.access_key, call));
+    let scope = scope.unwrap_or_else(|| Scope {
         access_key: String::new(),
         region: String::new(),
-        service: String::new(),
+        service: if sso::is_portal(call) { "sso" } else { "sts" }.to_owned(),
     });
-    let known = scope.access_key == ACCESS_KEY || sts::is_session(&scope.access_key, call);
     let (operation, handler, refuse): (String, Handler, Refuse) = match scope.service.as_str() {
         "ec2" => (format!("ec2:{}", ec2::operation(call)), ec2::answer, ec2::refuse),
         "ebs" => (format!("ebs:{}", ebs::operation(call)), ebs::answer, ebs::refuse),
         "sts" => (format!("sts:{}", ec2::operation(call)), sts::answer, ec2::refuse),
+        "sso" => ("sso:GetRoleCredentials".to_owned(), sso::answer, json::refuse),
         "iam" => (format!("iam:{}", ec2::operation(call)), iam::answer, iam::refuse),
         "ssm" => (format!("ssm:{}", json::operation(call)), ssm::answer, json::refuse),
         "servicequotas" => (format!("servicequotas:{}", json::operation(call)), quotas::answer, json::refuse),
         _ => (format!("s3:{}", s3::operation(call)), s3::answer, s3::refuse),
     };
-    let reads = ["sts:", "iam:Simulate"].iter().any(|prefix| operation.starts_with(prefix))
+    let reads = ["sts:", "sso:", "iam:Simulate"].iter().any(|prefix| operation.starts_with(prefix))
         || [":Describe", ":Get"].iter().any(|verb| operation.contains(verb))
         || call.is_read();
     Route {

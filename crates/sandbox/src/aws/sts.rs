@@ -31,6 +31,20 @@ pub fn caller(call: &Call) -> String {
     }
 }
 
+/// What a role is taken on by where there is no key: the token of an identity elsewhere.
+const WEB_IDENTITY: &str = "sandbox-web-identity";
+
+/// Whether a call is one that needs no key: it brings a token of its own.
+pub fn is_with_web_identity(call: &Call) -> bool {
+    call.segments.is_empty() && ec2::operation(call) == "AssumeRoleWithWebIdentity"
+}
+
+/// The access key, the secret and the token of a role's session.
+pub fn session(role: &str) -> Option<[&'static str; 3]> {
+    let (_, key, _) = ROLES.iter().find(|(name, ..)| *name == role)?;
+    Some([key, "sandbox-session-secret", SESSION_TOKEN])
+}
+
 fn assume_role(call: &Call) -> Reply {
     let params = Params::of(call);
     let asked = params.get("RoleArn").and_then(|arn| arn.strip_prefix(&format!("arn:aws:iam::{ACCOUNT}:role/")));
@@ -39,6 +53,10 @@ fn assume_role(call: &Call) -> Reply {
     let Some((role, session, _)) = role else {
         return refusal("AccessDenied", "The caller is not authorized to perform: sts:AssumeRole");
     };
+    let operation = ec2::operation(call);
+    if is_with_web_identity(call) && params.get("WebIdentityToken") != Some(WEB_IDENTITY) {
+        return refusal("InvalidIdentityToken", "The web identity token that was passed could not be validated.");
+    }
     let credentials = Xml::new()
         .text("AccessKeyId", session)
         .text("SecretAccessKey", "sandbox-session-secret")
@@ -49,12 +67,12 @@ fn assume_role(call: &Call) -> Reply {
         .text("AssumedRoleId", "AROASANDBOX:publish");
     let result = Xml::new().child("Credentials", credentials).child("AssumedRoleUser", user);
     let metadata = Xml::new().text("RequestId", ids::random());
-    let body = Xml::new().child("AssumeRoleResult", result).child("ResponseMetadata", metadata);
-    Reply::xml(200, body.document("AssumeRoleResponse", Some(NAMESPACE)))
+    let body = Xml::new().child(&format!("{operation}Result"), result).child("ResponseMetadata", metadata);
+    Reply::xml(200, body.document(&format!("{operation}Response"), Some(NAMESPACE)))
 }
 
 pub fn answer(_: &World, call: &Call) -> Reply {
-    if ec2::operation(call) == "AssumeRole" {
+    if ec2::operation(call).starts_with("AssumeRole") {
         return assume_role(call);
     }
     let result = Xml::new().text("Arn", caller(call)).text("UserId", "AIDASANDBOX").text("Account", ACCOUNT);

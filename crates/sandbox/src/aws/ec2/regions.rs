@@ -1,8 +1,8 @@
 use super::{Params, Refusal};
 use crate::{server::World, xml::Xml};
 
-/// Some of AWS's regions; the last two have to be opted in to and are not.
-const REGIONS: [(&str, bool); 14] = [
+/// Some of AWS's regions, of three partitions; two have to be opted in to and are not.
+const REGIONS: [(&str, bool); 17] = [
     ("ap-northeast-1", true),
     ("ap-south-1", true),
     ("ap-southeast-1", true),
@@ -17,6 +17,9 @@ const REGIONS: [(&str, bool); 14] = [
     ("us-west-2", true),
     ("ap-east-1", false),
     ("me-south-1", false),
+    ("us-gov-east-1", true),
+    ("us-gov-west-1", true),
+    ("cn-north-1", true),
 ];
 
 /// Whether calls to the region are answered.
@@ -24,10 +27,17 @@ pub fn exists(name: &str) -> bool {
     REGIONS.contains(&(name, true))
 }
 
-pub fn describe(_: &World, _: &str, params: &Params) -> Result<Xml, Refusal> {
+/// What a region's partition is called by the beginning of its name.
+fn partition(region: &str) -> &str {
+    ["us-gov-", "cn-"].into_iter().find(|beginning| region.starts_with(beginning)).unwrap_or_default()
+}
+
+/// The regions of the partition that is asked; each knows of no other.
+pub fn describe(_: &World, asked: &str, params: &Params) -> Result<Xml, Refusal> {
     let (all, wanted) = (params.is_true("AllRegions"), params.list("RegionName"));
+    let of_partition = REGIONS.iter().filter(|(name, _)| partition(name) == partition(asked));
     let shown =
-        REGIONS.iter().filter(|(name, enabled)| (all || *enabled) && (wanted.is_empty() || wanted.contains(name)));
+        of_partition.filter(|(name, enabled)| (all || *enabled) && (wanted.is_empty() || wanted.contains(name)));
     let items = shown.map(|(name, enabled)| {
         let by_default = *enabled;
         Xml::new()
