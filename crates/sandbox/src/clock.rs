@@ -47,6 +47,8 @@ pub struct Pace {
     pub snapshot: Duration,
     /// Copying an image to a region.
     pub copy: Duration,
+    /// Looking whether a parameter names an AMI.
+    pub parameter: Duration,
     /// What ARM says in `Retry-After`, in seconds. `az` sleeps for half a minute where there is none.
     pub retry_after: Option<u64>,
 }
@@ -56,7 +58,15 @@ impl Pace {
     #[must_use]
     pub fn instant() -> Self {
         let zero = Duration::ZERO;
-        Self { arm: zero, replication: zero, import: zero, snapshot: zero, copy: zero, retry_after: None }
+        Self {
+            arm: zero,
+            replication: zero,
+            import: zero,
+            snapshot: zero,
+            copy: zero,
+            parameter: zero,
+            retry_after: None,
+        }
     }
 
     /// A pace that people can watch.
@@ -69,6 +79,7 @@ impl Pace {
             import: ms(1500),
             snapshot: ms(700),
             copy: ms(2000),
+            parameter: ms(300),
             retry_after: Some(1),
         }
     }

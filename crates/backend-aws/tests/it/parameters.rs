@@ -107,6 +107,18 @@ async fn an_ami_that_is_not_there_yet_is_named_by_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_ends_when_the_parameters_have_their_values() {
+    // An answer that is good comes before the value takes its place.
+    let looked_at = std::time::Duration::from_millis(400);
+    let mut stage = Stage::paced(Route::Ebs, sandbox::Pace { parameter: looked_at, ..sandbox::Pace::instant() }).await;
+    stage.config.ssm_parameters = Names::parse("/images/latest");
+    assert_eq!(stage.publish().await.status, Status::Published);
+    for region in [HOME, OTHER] {
+        assert_eq!(named(&stage, region), [("/images/latest".to_owned(), ami(&stage, region, 0))], "{region}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_writes_a_parameter_once() {
     let stage = stage("/images/latest").await;
     stage.fault(r#"{"operation": "ssm:PutParameter", "region": "eu-west-1", "kind": "reset_after"}"#);

@@ -97,7 +97,15 @@ async fn a_regions_role_that_cannot_be_taken_on_or_is_another_accounts_is_named_
     let error = stage.publish().await.error.unwrap();
     assert_eq!(error.kind, Kind::Credentials);
     assert!(error.hint.unwrap().contains(ELSEWHERE));
+    let partner = "arn:aws:iam::210987654321:role/partner";
+    stage.config.per_region.insert(OTHER.into(), role(partner, None));
+    let error = stage.publish().await.error.unwrap();
+    assert_eq!(error.kind, Kind::Config);
+    let said =
+        format!("aws.per_region.eu-west-1.assume_role is {partner}, and the AMI is made in account 123456789012");
+    assert_eq!(error.message, said);
     // A region that need not have the image is left out.
+    stage.config.per_region.insert(OTHER.into(), role(ELSEWHERE, None));
     stage.config.per_region.get_mut(OTHER).unwrap().best_effort = Some(true);
     let report = stage.run(Mode::Plan).await;
     assert_eq!(report.status, Status::Planned, "{:?}", report.error);

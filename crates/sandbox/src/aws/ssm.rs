@@ -1,7 +1,7 @@
 //! Systems Manager's parameters. One that names an AMI is taken only if the AMI is there, and that is looked at after the
 //! answer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -19,13 +19,21 @@ pub struct Parameter {
     pub data_type: String,
     pub version: u64,
     pub tags: BTreeMap<String, String>,
+    /// When this takes the place of what there was before.
+    pub since: Duration,
+    pub before: Option<Box<Parameter>>,
 }
 
 impl Parameter {
     /// One whose value is nobody's business.
     pub fn secret() -> Self {
         let (value, kind, data_type) = ("sandbox-secret".to_owned(), "SecureString".to_owned(), "text".to_owned());
-        Self { value, kind, data_type, version: 1, tags: BTreeMap::new() }
+        Self { value, kind, data_type, version: 1, tags: BTreeMap::new(), since: Duration::ZERO, before: None }
+    }
+
+    /// What there is at a time.
+    pub fn at(&self, now: Duration) -> Option<&Self> {
+        if now >= self.since { Some(self) } else { self.before.as_ref()?.at(now) }
     }
 }
 
@@ -51,7 +59,7 @@ fn get(world: &World, call: &Call) -> Result<Reply, Reply> {
     let name = name_of(&body)?;
     let region = region(call);
     let regions = world.aws.regions();
-    let found = regions.get(&region).and_then(|region| region.parameters.get(name));
+    let found = regions.get(&region).and_then(|region| region.parameters.get(name)?.at(world.clock.now()));
     let parameter = found.ok_or_else(|| json::error(400, "ParameterNotFound", ""))?;
     Ok(json::reply(
         200,
@@ -75,7 +83,8 @@ fn put(world: &World, call: &Call) -> Result<Reply, Reply> {
     }
     let mut regions = world.aws.regions();
     let region = regions.entry(region(call)).or_default();
-    let there = region.parameters.get(name).cloned();
+    let now = world.clock.now();
+    let there = region.parameters.get(name).and_then(|there| there.at(now)).cloned();
     if there.is_some() && !overwrites {
         return Err(json::error(400, "ParameterAlreadyExists", "The parameter already exists."));
     }
@@ -89,7 +98,9 @@ fn put(world: &World, call: &Call) -> Result<Reply, Reply> {
         kind,
         data_type: text("DataType").unwrap_or_else(|| "text".to_owned()),
         version: there.as_ref().map_or(1, |there| there.version + 1),
-        tags: if tags.is_empty() { there.map(|there| there.tags).unwrap_or_default() } else { tags },
+        tags: if tags.is_empty() { there.as_ref().map(|there| there.tags.clone()).unwrap_or_default() } else { tags },
+        since: now,
+        before: there.map(Box::new),
     };
     let reply = json::reply(200, &json!({"Version": parameter.version, "Tier": "Standard"}));
     // A value that names no available AMI of the region is answered well, and never takes its place (Parameter Store,
@@ -97,7 +108,8 @@ fn put(world: &World, call: &Call) -> Result<Reply, Reply> {
     let is_image = parameter.data_type == "aws:ec2:image";
     let available = region.images.get(&parameter.value).is_some_and(|image| image.state(world) == "available");
     if !is_image || available {
-        region.parameters.insert(name.to_owned(), parameter);
+        let looked_at = if is_image { world.pace.parameter } else { Duration::ZERO };
+        region.parameters.insert(name.to_owned(), Parameter { since: now + looked_at, ..parameter });
     }
     Ok(reply)
 }

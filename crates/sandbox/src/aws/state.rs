@@ -266,7 +266,9 @@ impl Aws {
                 json!({"id": image.id, "name": image.name, "tags": image.tags, "state": image.state(world), "snapshot": image.snapshot,
                     "shared_with": image.shared_with, "deprecation": image.deprecation, "fields": image.fields, "device": image.device, "more_devices": image.more_devices, "source": image.source, "content": content(&image.id), "file": file(&image.snapshot)})
             });
-            let parameters = region.parameters.iter().map(|(name, parameter)| {
+            let now = world.clock.now();
+            let parameters = region.parameters.iter().filter_map(|(name, parameter)| Some((name, parameter.at(now)?)));
+            let parameters = parameters.map(|(name, parameter)| {
                 json!({"id": name, "value": parameter.value, "data_type": parameter.data_type, "version": parameter.version,
                     "tags": parameter.tags, "state": "present", "content": null})
             });

@@ -12,21 +12,45 @@ use crate::{
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
-/// The roles that can be taken on, and what their sessions have in place of a key. The second wants to hear an external id.
-const ROLES: [(&str, &str, Option<&str>); 2] =
-    [("publish", "ASIASANDBOXSESSION00", None), ("publish-elsewhere", "ASIASANDBOXSESSION01", Some("sandbox"))];
+/// A role that can be taken on.
+struct Role {
+    account: &'static str,
+    name: &'static str,
+    /// What its sessions have in place of a key.
+    key: &'static str,
+    /// What it wants to hear.
+    external_id: Option<&'static str>,
+}
+
+const ROLES: [Role; 3] = [
+    Role { account: ACCOUNT, name: "publish", key: "ASIASANDBOXSESSION00", external_id: None },
+    Role { account: ACCOUNT, name: "publish-elsewhere", key: "ASIASANDBOXSESSION01", external_id: Some("sandbox") },
+    Role { account: "210987654321", name: "partner", key: "ASIASANDBOXSESSION02", external_id: None },
+];
+
+impl Role {
+    fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:role/{}", self.account, self.name)
+    }
+
+    /// Of a session, which is called as the caller calls it.
+    fn session_arn(&self) -> String {
+        format!("arn:aws:sts::{}:assumed-role/{}/publish", self.account, self.name)
+    }
+}
+
 const SESSION_TOKEN: &str = "sandbox-session-token";
 
 /// Whether a call is one of a session's.
 pub fn is_session(access_key: &str, call: &Call) -> bool {
-    ROLES.iter().any(|(_, key, _)| *key == access_key) && call.header("x-amz-security-token") == Some(SESSION_TOKEN)
+    ROLES.iter().any(|role| role.key == access_key) && call.header("x-amz-security-token") == Some(SESSION_TOKEN)
 }
 
 /// Who calls, as an ARN.
 pub fn caller(call: &Call) -> String {
     let key = Scope::of(call).map(|scope| scope.access_key);
-    match ROLES.iter().find(|(_, session, _)| Some(*session) == key.as_deref()) {
-        Some((role, ..)) => format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/publish"),
+    match ROLES.iter().find(|role| Some(role.key) == key.as_deref()) {
+        Some(role) => role.session_arn(),
         None => format!("arn:aws:iam::{ACCOUNT}:user/publish"),
     }
 }
@@ -41,16 +65,15 @@ pub fn is_with_web_identity(call: &Call) -> bool {
 
 /// The access key, the secret and the token of a role's session.
 pub fn session(role: &str) -> Option<[&'static str; 3]> {
-    let (_, key, _) = ROLES.iter().find(|(name, ..)| *name == role)?;
-    Some([key, "sandbox-session-secret", SESSION_TOKEN])
+    let role = ROLES.iter().find(|known| known.name == role)?;
+    Some([role.key, "sandbox-session-secret", SESSION_TOKEN])
 }
 
 fn assume_role(call: &Call) -> Reply {
     let params = Params::of(call);
-    let asked = params.get("RoleArn").and_then(|arn| arn.strip_prefix(&format!("arn:aws:iam::{ACCOUNT}:role/")));
-    let role =
-        ROLES.iter().find(|(role, _, external_id)| Some(*role) == asked && params.get("ExternalId") == *external_id);
-    let Some((role, session, _)) = role else {
+    let is_asked =
+        |role: &&Role| params.get("RoleArn") == Some(&role.arn()) && params.get("ExternalId") == role.external_id;
+    let Some(role) = ROLES.iter().find(is_asked) else {
         return refusal("AccessDenied", "The caller is not authorized to perform: sts:AssumeRole");
     };
     let operation = ec2::operation(call);
@@ -58,13 +81,11 @@ fn assume_role(call: &Call) -> Reply {
         return refusal("InvalidIdentityToken", "The web identity token that was passed could not be validated.");
     }
     let credentials = Xml::new()
-        .text("AccessKeyId", session)
+        .text("AccessKeyId", role.key)
         .text("SecretAccessKey", "sandbox-session-secret")
         .text("SessionToken", SESSION_TOKEN)
         .text("Expiration", "2099-12-31T23:59:59Z");
-    let user = Xml::new()
-        .text("Arn", format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/publish"))
-        .text("AssumedRoleId", "AROASANDBOX:publish");
+    let user = Xml::new().text("Arn", role.session_arn()).text("AssumedRoleId", "AROASANDBOX:publish");
     let result = Xml::new().child("Credentials", credentials).child("AssumedRoleUser", user);
     let metadata = Xml::new().text("RequestId", ids::random());
     let body = Xml::new().child(&format!("{operation}Result"), result).child("ResponseMetadata", metadata);
