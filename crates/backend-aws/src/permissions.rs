@@ -104,8 +104,10 @@ pub fn needed(config: &Config, spec: &ImageSpec, parameters: &[String]) -> Resul
     let mut all = vec![Permission::of(&actions, Resource::Everything)];
     all.extend(more);
     all.extend(beside(config, spec, parameters));
-    let keys = config.per_region.values().filter_map(|region| region.kms_key.as_ref());
-    all.extend(config.kms_key.iter().chain(keys).map(|key| Permission::of(&ON_KEY, Resource::Key(key.clone()))));
+    // A region's own role is asked for its key itself.
+    let ours = config.per_region.values().filter(|region| region.assume_role.is_none());
+    let keys = config.kms_key.iter().chain(ours.filter_map(|region| region.kms_key.as_ref()));
+    all.extend(keys.map(|key| Permission::of(&ON_KEY, Resource::Key(key.clone()))));
     Ok(all)
 }
 
@@ -113,8 +115,11 @@ pub fn needed(config: &Config, spec: &ImageSpec, parameters: &[String]) -> Resul
 fn needed_in(config: &Config, spec: &ImageSpec, region: &str, parameters: &[String]) -> Vec<Permission> {
     let mut all = vec![Permission::of(&in_each_region(config), Resource::Everything)];
     all.extend(beside(config, spec, parameters));
-    let key = config.per_region.get(region).and_then(|region| region.kms_key.as_ref());
-    all.extend(key.map(|key| Permission::of(&ON_KEY, Resource::Key(key.clone()))));
+    if let Some(key) = config.per_region.get(region).and_then(|region| region.kms_key.as_ref()) {
+        // The copy's key is compared.
+        all.push(Permission::of(&["ec2:DescribeSnapshots"], Resource::Everything));
+        all.push(Permission::of(&ON_KEY, Resource::Key(key.clone())));
+    }
     all
 }
 
@@ -161,7 +166,7 @@ pub struct Denied {
 }
 
 /// For a plan: what of all that the identities may not do. That they cannot be asked is only said.
-pub async fn denied(aws: &Aws, cx: &Cx<Undo>, decided: &Decided) -> Result<Vec<String>> {
+pub async fn denied(aws: &Aws, cx: &Cx<Undo>, decided: &Decided) -> Vec<String> {
     let mut surely = Vec::new();
     for (region, asked) in ask(aws, cx, decided.home(), &decided.regions, &decided.parameters).await {
         match asked {
@@ -178,7 +183,7 @@ pub async fn denied(aws: &Aws, cx: &Cx<Undo>, decided: &Decided) -> Result<Vec<S
             }
         }
     }
-    Ok(surely)
+    surely
 }
 
 /// How many actions an identity needs, and which of them it may not do.

@@ -89,7 +89,7 @@ pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<P
     let found = found(aws, cx, &decided).await?;
     sharing::preflight(aws, cx, &decided.regions, &decided.name, decided.shape.encrypted).await?;
     parameters::preflight(aws, cx, &decided.regions, &decided.parameters).await?;
-    let denied = if cx.plans() { permissions::denied(aws, cx, &decided).await? } else { Vec::new() };
+    let denied = if cx.plans() { permissions::denied(aws, cx, &decided).await } else { Vec::new() };
     let steps = steps(aws, &decided, found.is_some(), image)?;
     let plan = Plan { steps, regions: decided.regions.clone(), denied, found };
     aws.decided.set(decided).map_err(|_| Error::new(Kind::Local, "a backend publishes one image"))?;

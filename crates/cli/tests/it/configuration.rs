@@ -146,3 +146,14 @@ volume_size = 8
     assert_eq!(there["images"][0]["more_devices"]["/dev/sdb"]["volumeSize"], "8");
     assert_eq!(there["parameters"][0]["id"], "/images/demo");
 }
+
+#[test]
+fn the_home_region_is_never_left_out() {
+    let stage = with_config("[default.aws.per_region.ap-east-1]\nbest_effort = true\n");
+    // What the environment names is not known to be the home region when the file is read.
+    let mut command = stage.command(&["aws", "demo.raw"]);
+    let output = command.env("AWS_REGION", "ap-east-1").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.contains("error: aws: the account has not opted in to the region ap-east-1"), "{said}");
+}

@@ -31,10 +31,42 @@ fn shown(set: &'static str, who: &BTreeSet<Who>) -> Xml {
     Xml::new().items(set, who.iter().map(|(field, value)| Xml::new().text(field, value)))
 }
 
-fn apply(params: &Params, attribute: &str, shared: &mut BTreeSet<Who>) {
-    shared.extend(named(params, &format!("{attribute}.Add")));
-    for gone in named(params, &format!("{attribute}.Remove")) {
-        shared.remove(&gone);
+/// Who is added, and who is taken off. EC2 takes two forms: a structure of additions and removals, and one operation with
+/// flat lists (ModifyImageAttribute, "OperationType").
+struct Change {
+    added: Vec<Who>,
+    removed: Vec<Who>,
+}
+
+impl Change {
+    fn of(params: &Params, structure: &str, attribute: &str) -> Result<Self, Refusal> {
+        let (mut added, mut removed) =
+            (named(params, &format!("{structure}.Add")), named(params, &format!("{structure}.Remove")));
+        let lists = [("UserId", "userId"), ("UserGroup", "group")];
+        let flat: Vec<Who> = lists
+            .into_iter()
+            .flat_map(|(list, field)| params.list(list).into_iter().map(move |value| (field, value.to_owned())))
+            .collect();
+        if !flat.is_empty() && params.get("Attribute").is_some_and(|given| given != attribute) {
+            return Err(refusal("InvalidParameterValue", format!("The attribute has to be {attribute}.")));
+        }
+        match params.get("OperationType") {
+            Some("add") => added.extend(flat),
+            Some("remove") => removed.extend(flat),
+            _ if flat.is_empty() => {}
+            _ => return Err(missing("OperationType")),
+        }
+        if added.is_empty() && removed.is_empty() {
+            return Err(refusal("InvalidParameterCombination", "No operation and no permissions are given."));
+        }
+        Ok(Self { added, removed })
+    }
+
+    fn apply(self, shared: &mut BTreeSet<Who>) {
+        shared.extend(self.added);
+        for gone in self.removed {
+            shared.remove(&gone);
+        }
     }
 }
 
@@ -52,7 +84,8 @@ pub fn modify_image(world: &World, region: &str, params: &Params) -> Result<Xml,
     let Region { images, snapshots, blocks_public_images, public_images, .. } = region;
     let public = images.values().filter(|image| image.is_public() && image.id != id).count();
     let image = images.get_mut(id).ok_or_else(|| absent(id))?;
-    let added = named(params, "LaunchPermission.Add");
+    let change = Change::of(params, "LaunchPermission", "launchPermission")?;
+    let added = &change.added;
     if let Some((_, wrong)) = added.iter().find(|(field, id)| *field == "userId" && id.len() != 12) {
         return Err(refusal(
             "InvalidAMIAttributeItemValue",
@@ -73,7 +106,7 @@ pub fn modify_image(world: &World, region: &str, params: &Params) -> Result<Xml,
             return Err(refusal("ResourceLimitExceeded", message));
         }
     }
-    apply(params, "LaunchPermission", &mut image.shared_with);
+    change.apply(&mut image.shared_with);
     Ok(Xml::new().text("return", true))
 }
 
@@ -89,11 +122,12 @@ pub fn modify_snapshot(world: &World, region: &str, params: &Params) -> Result<X
     let mut regions = world.aws.regions();
     let Region { snapshots, blocks_public_snapshots, .. } = regions.entry(region.to_owned()).or_default();
     let snapshot = snapshots.get_mut(id).ok_or_else(|| no_snapshot(id))?;
-    let added = named(params, "CreateVolumePermission.Add");
+    let change = Change::of(params, "CreateVolumePermission", "createVolumePermission")?;
+    let added = &change.added;
     if added.iter().any(|(field, _)| !matches!(*field, "userId" | "group")) {
         return Err(refusal("InvalidParameterValue", "Snapshots are shared with accounts alone."));
     }
-    if !added.is_empty() && !named(params, "CreateVolumePermission.Remove").is_empty() {
+    if !added.is_empty() && !change.removed.is_empty() {
         return Err(refusal(
             "InvalidParameterCombination",
             "Permissions can be added or removed, and not both at once.",
@@ -112,7 +146,7 @@ pub fn modify_snapshot(world: &World, region: &str, params: &Params) -> Result<X
         let message = "Snapshots encrypted with the AWS Managed CMK can't be shared";
         return Err(refusal("OperationNotPermitted", message));
     }
-    apply(params, "CreateVolumePermission", &mut snapshot.shared_with);
+    change.apply(&mut snapshot.shared_with);
     Ok(Xml::new().text("return", true))
 }
 
