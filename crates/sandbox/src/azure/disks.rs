@@ -90,14 +90,9 @@ pub fn begin_access(world: &World, call: &Call, path: &Path) -> Result<Reply, Ar
     };
     let mut sas = disk.sas.take().filter(|sas| sas.expires > now).unwrap_or_else(fresh);
     sas.expires = now + Duration::from_secs(seconds);
-    let url = format!(
-        "{}/{}/{}/abcd?sv=2018-03-28&sr=b&si={}&sig={}%3D",
-        call.origin,
-        sas.name,
-        &ids::random()[..12],
-        ids::random(),
-        sas.signature,
-    );
+    // A container and a blob in it, as azcopy reads it: a deeper path would be one name with slashes in it.
+    let url =
+        format!("{}/{}/abcd?sv=2018-03-28&sr=b&si={}&sig={}%3D", call.origin, sas.name, ids::random(), sas.signature,);
     disk.sas = Some(sas);
     drop(state);
     let operation = Operation {
