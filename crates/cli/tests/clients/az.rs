@@ -10,10 +10,7 @@ use crate::{
 /// A bench at which somebody has logged in.
 fn logged_in() -> Option<Bench> {
     let bench = Bench::with(&["az", "azcopy"])?;
-    let (id, secret) = (bench.stage.variable("AZURE_CLIENT_ID"), bench.stage.variable("AZURE_CLIENT_SECRET"));
-    let tenant = bench.stage.variable("AZURE_TENANT_ID");
-    let as_principal = ["login", "--service-principal", "-u", id, "-p", secret, "--tenant", tenant, "--output", "none"];
-    bench.run("az", &as_principal);
+    bench.log_in();
     Some(bench)
 }
 

@@ -101,6 +101,15 @@ impl Bench {
             .unwrap_or_else(|error| panic!("{program}: {error}"))
     }
 
+    /// Logs `az` in.
+    pub fn log_in(&self) {
+        let variable = |name: &str| self.stage.variable(name);
+        let (id, secret, tenant) =
+            (variable("AZURE_CLIENT_ID"), variable("AZURE_CLIENT_SECRET"), variable("AZURE_TENANT_ID"));
+        let as_whom = ["-u", id, "-p", secret, "--tenant", tenant, "--output", "none"];
+        self.run("az", &[&["login", "--service-principal"], &as_whom[..]].concat());
+    }
+
     /// The path of a script beside this file.
     pub fn script(name: &str) -> String {
         text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)).to_owned()

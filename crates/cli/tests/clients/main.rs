@@ -14,3 +14,4 @@ mod aws;
 mod az;
 mod bench;
 mod proxy;
+mod typed;
