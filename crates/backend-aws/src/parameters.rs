@@ -5,7 +5,11 @@ use aws_sdk_ssm::types::{Parameter, ParameterType, Tag};
 use jiff::Timestamp;
 use publisher::{Cx, Error, Event, ImageSpec, Kind, Poll, Region, Result, Schedule};
 
-use crate::{Aws, Config, Undo, error::classify, find};
+use crate::{
+    Aws, Config, Undo,
+    error::{classify, has_code},
+    find,
+};
 
 /// What makes Systems Manager look whether the value is an AMI of the region (Parameter Store, "Native parameter support
 /// for Amazon Machine Image IDs").
@@ -96,27 +100,40 @@ async fn check_type(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str) -> Resul
 pub async fn write(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> Result<bool> {
     let mut changed = false;
     for name in &aws.decided()?.parameters {
-        let there = read(aws, cx, region, name).await?;
-        if there.as_ref().and_then(Parameter::value) == Some(ami) {
-            continue;
-        }
-        if let Some(newer) = there.as_ref().and_then(Parameter::value)
-            && is_newer(aws, cx, region, newer, ami).await?
-        {
-            let message = format!(
-                "the parameter {name} in {region} names {newer}, which is newer than {ami}, and stays; \
-                 aws ssm put-parameter --overwrite --data-type {DATA_TYPE} --region {region} --name {name} --value {ami}"
-            );
-            cx.emit(Event::Warning { message });
-            continue;
-        }
-        put(aws, cx, region, name, ami, there.is_some())
-            .await
-            .map_err(|error| error.context(format!("cannot write the parameter {name} in {region}")))?;
-        cx.emit(Event::Created { kind: "parameter", id: format!("{name} in {region}") });
-        changed = true;
+        let written = write_one(aws, cx, region, name, ami).await;
+        changed |= written.map_err(|error| error.context(format!("cannot write the parameter {name} in {region}")))?;
     }
     Ok(changed)
+}
+
+/// How often somebody else may make the parameter between our look and our writing.
+const ROUNDS: u32 = 3;
+
+async fn write_one(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str, ami: &str) -> Result<bool> {
+    for round in 1.. {
+        let there = read(aws, cx, region, name).await?;
+        if let Some(value) = there.as_ref().and_then(Parameter::value) {
+            if value == ami {
+                // In a later round a lost answer has written it.
+                return Ok(round > 1);
+            }
+            if is_newer(aws, cx, region, value, ami).await? {
+                let message = format!(
+                    "the parameter {name} in {region} names {value}, which is newer than {ami}, and stays; \
+                     aws ssm put-parameter --overwrite --data-type {DATA_TYPE} --region {region} --name {name} --value {ami}"
+                );
+                cx.emit(Event::Warning { message });
+                return Ok(false);
+            }
+        }
+        match put(aws, cx, region, name, ami, there.is_some()).await {
+            Err(error) if round < ROUNDS && has_code(&error, "ParameterAlreadyExists") => {}
+            Err(error) => return Err(error),
+            Ok(()) => break,
+        }
+    }
+    cx.emit(Event::Created { kind: "parameter", id: format!("{name} in {region}") });
+    Ok(true)
 }
 
 async fn read(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str) -> Result<Option<Parameter>> {
@@ -178,13 +195,7 @@ async fn put(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str, ami: &str, over
             .data_type(DATA_TYPE)
             .overwrite(overwrite)
             .set_tags((!overwrite && !tags.is_empty()).then(|| tags.clone()));
-        async {
-            match request.send().await.map_err(classify) {
-                // A lost answer wrote it, or somebody else did: what it names is looked at below.
-                Err(error) if crate::error::has_code(&error, "ParameterAlreadyExists") => Ok(()),
-                answer => answer.map(drop),
-            }
-        }
+        async { request.send().await.map(drop).map_err(classify) }
     };
     cx.retry("writing a parameter", request).await?;
     let look = || async {

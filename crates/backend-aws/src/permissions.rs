@@ -39,6 +39,8 @@ pub enum Resource {
     Parameter(String),
     /// A key, by its ARN.
     Key(String),
+    /// A role, by its ARN.
+    Role(String),
 }
 
 impl Resource {
@@ -49,8 +51,13 @@ impl Resource {
             Self::Bucket(bucket) => format!("arn:{partition}:s3:::{bucket}"),
             Self::Objects { bucket, prefix } => format!("arn:{partition}:s3:::{bucket}/{prefix}*"),
             Self::Parameter(name) => format!("arn:{partition}:ssm:*:*:parameter/{}", name.trim_start_matches('/')),
-            Self::Key(arn) => arn.clone(),
+            Self::Key(arn) | Self::Role(arn) => arn.clone(),
         }
+    }
+
+    /// Whether the resource has a policy of its own, which may allow what the identity's does not.
+    fn has_a_policy(&self) -> bool {
+        matches!(self, Self::Bucket(_) | Self::Objects { .. } | Self::Key(_) | Self::Role(_))
     }
 
     /// One resource that the pattern means.
@@ -104,15 +111,19 @@ pub fn needed(config: &Config, spec: &ImageSpec, parameters: &[String]) -> Resul
     let mut all = vec![Permission::of(&actions, Resource::Everything)];
     all.extend(more);
     all.extend(beside(config, spec, parameters));
-    // A region's own role is asked for its key itself.
+    // Of a region with a role of its own, that role is asked for the rest; here it is only taken on.
+    if config.assume_role.is_none() {
+        let roles = config.per_region.values().filter_map(|region| region.assume_role.clone());
+        all.extend(roles.map(|role| Permission::of(&["sts:AssumeRole"], Resource::Role(role))));
+    }
     let ours = config.per_region.values().filter(|region| region.assume_role.is_none());
     let keys = config.kms_key.iter().chain(ours.filter_map(|region| region.kms_key.as_ref()));
     all.extend(keys.map(|key| Permission::of(&ON_KEY, Resource::Key(key.clone()))));
     Ok(all)
 }
 
-/// What of it the role of a single region needs.
-fn needed_in(config: &Config, spec: &ImageSpec, region: &str, parameters: &[String]) -> Vec<Permission> {
+/// What the role of a single region needs.
+pub fn needed_in(config: &Config, spec: &ImageSpec, region: &str, parameters: &[String]) -> Vec<Permission> {
     let mut all = vec![Permission::of(&in_each_region(config), Resource::Everything)];
     all.extend(beside(config, spec, parameters));
     if let Some(key) = config.per_region.get(region).and_then(|region| region.kms_key.as_ref()) {
@@ -231,8 +242,7 @@ async fn simulate(aws: &Aws, cx: &Cx<Undo>, region: &str, needed: &[Permission])
             Resource::Everything => action,
             _ => format!("{action} on {resource}"),
         };
-        // A key's own policy may allow what the identity's does not.
-        let open = permission.optional || matches!(permission.resource, Resource::Key(_));
+        let open = permission.optional || permission.resource.has_a_policy();
         let (surely, perhaps) =
             if open { (Vec::new(), [not.surely, not.perhaps].concat()) } else { (not.surely, not.perhaps) };
         denied.surely.extend(surely.into_iter().map(about));
@@ -289,8 +299,8 @@ pub async fn may_not(
     for result in answer.evaluation_results.unwrap_or_default() {
         match result.eval_decision {
             PolicyEvaluationDecisionType::Allowed => {}
-            // A condition on what we did not say may hold when it is done.
-            PolicyEvaluationDecisionType::ImplicitDeny if !result.missing_context_values().is_empty() => {
+            // A condition on what we did not say may turn out otherwise when it is done.
+            _ if !result.missing_context_values().is_empty() => {
                 denied.perhaps.push(result.eval_action_name);
             }
             _ => denied.surely.push(result.eval_action_name),

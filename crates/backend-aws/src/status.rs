@@ -22,16 +22,28 @@ pub async fn status(aws: &Aws, cx: &Cx<Undo>) -> Result<(Registered, Replication
     })?;
     let name = image.name().unwrap_or_default();
     let looks = regions.iter().map(|region| async move {
-        let there = find::image_by_name(aws, cx, &region.0, name).await?;
+        let required = aws.config.is_required(&region.0);
+        let there = match find::image_by_name(aws, cx, &region.0, name).await {
+            // A region that need not have the image is looked at as it is published to: alone.
+            Err(error) if !required => {
+                return Ok(RegionOutcome { region: region.clone(), state: RegionState::failed(error), required });
+            }
+            there => there?,
+        };
         let state = state(region, there.as_ref());
         if let (RegionState::Available(Replica { ami }), Some(image)) = (&state, &there) {
-            let due = afterwards::due(aws, cx, &region.0, image).await?;
-            if !due.is_empty() {
-                let message = format!("{ami} in {region} is not yet as configured: {}; publish again", due.join(", "));
+            let message = match afterwards::due(aws, cx, &region.0, image).await {
+                Ok(due) if due.is_empty() => None,
+                Ok(due) => {
+                    Some(format!("{ami} in {region} is not yet as configured: {}; publish again", due.join(", ")))
+                }
+                Err(error) => Some(format!("what is still to be done with {ami} in {region} cannot be read: {error}")),
+            };
+            if let Some(message) = message {
                 cx.emit(Event::Warning { message });
             }
         }
-        Ok::<_, Error>(RegionOutcome { region: region.clone(), state, required: aws.config.is_required(&region.0) })
+        Ok::<_, Error>(RegionOutcome { region: region.clone(), state, required })
     });
     let registered = Registered::found(home, &image);
     let (regions, resources) = (try_join_all(looks).await?, registered.resources());

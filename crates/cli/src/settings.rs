@@ -107,8 +107,13 @@ impl Settings {
         set(&mut self.azure.source, &source);
         set(&mut self.azure.keep_image, &args.keep_image.then_some(true));
         set(&mut self.azure.disk_size_gib, &args.disk_size);
-        set(&mut self.aws.bucket, &args.bucket);
-        let route = args.route.map(|route| match route {
+        self.set_route(&args.bucket, args.route);
+    }
+
+    /// Puts what the command line says of AWS's routes over the settings.
+    pub fn set_route(&mut self, bucket: &Option<String>, route: Option<Route>) {
+        set(&mut self.aws.bucket, bucket);
+        let route = route.map(|route| match route {
             Route::S3 => backend_aws::Route::S3,
             Route::Ebs => backend_aws::Route::Ebs,
         });

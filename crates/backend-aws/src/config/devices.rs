@@ -25,6 +25,16 @@ pub struct BlockDevice {
     pub instance_store: Option<u8>,
 }
 
+impl BlockDevice {
+    fn describes_a_volume(&self) -> bool {
+        self.volume_type.is_some()
+            || self.iops.is_some()
+            || self.throughput.is_some()
+            || self.encrypted.is_some()
+            || self.delete_on_termination.is_some()
+    }
+}
+
 /// The most of the host's disks that can be named (EC2, "Instance store volumes": `ephemeral[0-23]`).
 const INSTANCE_STORES: u8 = 24;
 
@@ -46,6 +56,9 @@ pub(super) fn check(devices: &[BlockDevice], root: &str) -> Result<()> {
         match (device.instance_store, device.volume_size) {
             (Some(_), Some(_)) => return refuse("a disk of the host has no volume_size"),
             (Some(index), None) if index >= INSTANCE_STORES => return refuse("instance_store may be 0 to 23"),
+            (Some(_), None) if device.describes_a_volume() => {
+                return refuse("a disk of the host has nothing of what is said of volumes");
+            }
             (None, None | Some(0)) => return refuse("volume_size is not set, nor instance_store"),
             _ => {}
         }

@@ -139,7 +139,19 @@ impl Config {
                 return refuse(format!("aws.per_region.{name}.kms_key is \"{key}\", which is a key of another region"));
             }
         }
-        self.check_home()?;
+        if let Some(home) = self.regions.as_ref().and_then(|regions| regions.0.first()) {
+            self.check_home(home)?;
+        }
+        let alone =
+            self.per_region.iter().find(|(_, region)| region.external_id.is_some() && region.assume_role.is_none());
+        if let Some((name, _)) = alone {
+            return refuse(format!(
+                "aws.per_region.{name}.external_id is set, and aws.per_region.{name}.assume_role is not"
+            ));
+        }
+        if self.external_id.is_some() && self.assume_role.is_none() {
+            return refuse("aws.external_id is set, and aws.assume_role is not".to_owned());
+        }
         self.check_deprecation()?;
         devices::check(&self.block_devices, self.root_device())?;
         if self.kms_key.is_some() && self.encrypted == Some(false) {
@@ -158,10 +170,15 @@ impl Config {
     }
 
     /// The home region has to have the image, and its key is `kms_key`.
-    fn check_home(&self) -> Result<()> {
-        let home = self.regions.as_ref().and_then(|regions| regions.0.first());
-        let Some((name, region)) = home.and_then(|home| self.per_region.get_key_value(home)) else { return Ok(()) };
+    ///
+    /// # Errors
+    /// [`Kind::Config`] for what is said of it as of another region.
+    pub(crate) fn check_home(&self, name: &str) -> Result<()> {
         let refuse = |text: String| Err(Error::new(Kind::Config, text));
+        if let Some(key) = self.kms_key.as_ref().filter(|key| key.split(':').nth(3) != Some(name)) {
+            return refuse(format!("aws.kms_key is \"{key}\", and the home region is {name}"));
+        }
+        let Some(region) = self.per_region.get(name) else { return Ok(()) };
         if region.best_effort == Some(true) {
             return refuse(format!("aws.per_region.{name}.best_effort is true, and {name} is the home region"));
         }

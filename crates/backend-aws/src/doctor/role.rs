@@ -78,14 +78,14 @@ async fn may(aws: &Aws, cx: &Cx<Undo>, who: &Identity, home: &str, bucket: &str,
         .collect();
     let asked = async {
         let mut denied = Denied::default();
-        for (actions, resource) in [(&ON_BUCKET[..], bucket_arn.as_str()), (&ON_OBJECTS, &object), (&everything, "*")] {
+        let not = permissions::may_not(aws, cx, arn, home, &everything, "*").await?;
+        denied.surely.extend(not.surely);
+        denied.perhaps.extend(not.perhaps);
+        let key = aws.config.kms_key.as_ref().map(|key| (&permissions::ON_KEY[..], key.as_str()));
+        let with_policies = [(&ON_BUCKET[..], bucket_arn.as_str()), (&ON_OBJECTS, &object)].into_iter().chain(key);
+        // The policy of a bucket or a key may allow what the role's does not.
+        for (actions, resource) in with_policies {
             let not = permissions::may_not(aws, cx, arn, home, actions, resource).await?;
-            denied.surely.extend(not.surely);
-            denied.perhaps.extend(not.perhaps);
-        }
-        if let Some(key) = &aws.config.kms_key {
-            // A key's own policy may allow what the role's does not.
-            let not = permissions::may_not(aws, cx, arn, home, &permissions::ON_KEY, key).await?;
             denied.perhaps.extend(not.surely.into_iter().chain(not.perhaps));
         }
         Ok::<_, Error>(denied)
@@ -93,11 +93,12 @@ async fn may(aws: &Aws, cx: &Cx<Undo>, who: &Identity, home: &str, bucket: &str,
     let hint = "`publish doctor aws --setup` prints the policy that it needs";
     match asked.await {
         Ok(denied) if !denied.surely.is_empty() => {
-            let text = format!("the role may not {} for the bucket {bucket}", denied.surely.join(", "));
+            let text = format!("the role may not {}", denied.surely.join(", "));
             Check::new(what, Err(Error::new(Kind::Denied, text).with_hint(hint)))
         }
         Ok(denied) if !denied.perhaps.is_empty() => {
-            let text = format!("by its own policies the role may not {}", denied.perhaps.join(", "));
+            let text =
+                format!("by its own policies the role may not {} for the bucket {bucket}", denied.perhaps.join(", "));
             Check::unknown(what, &Error::new(Kind::Denied, text).with_hint(hint))
         }
         Ok(_) => Check::new(what, Ok(format!("it reads {bucket}"))),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Config,
     config::Via,
-    permissions::{Permission, needed},
+    permissions::{Permission, needed, needed_in},
     plan::partition,
 };
 
@@ -21,14 +21,21 @@ use crate::{
 pub fn setup(config: &Config, spec: &ImageSpec) -> Result<String> {
     config.check()?;
     let home = config.regions.as_ref().and_then(|regions| regions.0.first()).ok_or_else(|| {
-        Error::new(Kind::Config, "aws.regions is not set, and the bucket has to be in the first of them")
+        Error::new(Kind::Config, "aws.regions is not set, and decides where all of it is")
             .with_hint("name them: --regions us-east-1,eu-west-1")
     })?;
-    let partition = partition(home);
-    let permissions = needed(config, spec, &parameter_patterns(config, spec))?;
+    let (partition, parameters) = (partition(home), parameter_patterns(config, spec));
     let mut script = HEAD.to_owned();
-    script += &file("publish-policy.json", &policy(&permissions, partition));
-    script += &publish_policy(partition);
+    script += &file("publish-policy.json", &policy(&needed(config, spec, &parameters)?, partition));
+    // Each image has a policy of its own: what is configured for another one stays.
+    let named = format!("publish-{}", spec.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+    script += &publish_policy(partition, &named);
+    for (region, role) in
+        config.per_region.iter().filter_map(|(name, region)| Some((name, region.assume_role.as_ref()?)))
+    {
+        let document = policy(&needed_in(config, spec, region, &parameters), partition);
+        script += &region_role(region, role, &named, &document);
+    }
     if let Via::S3(bucket) = config.route()? {
         script += &bucket_and_role(config, bucket, home, partition);
     }
@@ -42,15 +49,32 @@ set -eu
 # What whoever publishes may do: attach it with `aws iam attach-role-policy` or `attach-user-policy`.
 ";
 
-fn publish_policy(partition: &str) -> String {
+fn publish_policy(partition: &str, name: &str) -> String {
     format!(
         "\
-policy=arn:{partition}:iam::$(aws sts get-caller-identity --query Account --output text):policy/publish
+policy=arn:{partition}:iam::$(aws sts get-caller-identity --query Account --output text):policy/{name}
 if aws iam get-policy --policy-arn \"$policy\" > /dev/null 2>&1; then
+  # IAM keeps five versions of a policy.
+  set -- $(aws iam list-policy-versions --policy-arn \"$policy\" \\
+    --query 'sort_by(Versions[?!IsDefaultVersion], &CreateDate)[].VersionId' --output text)
+  [ $# -lt 4 ] || aws iam delete-policy-version --policy-arn \"$policy\" --version-id \"$1\"
   aws iam create-policy-version --policy-arn \"$policy\" --set-as-default --policy-document file://publish-policy.json
 else
-  aws iam create-policy --policy-name publish --policy-document file://publish-policy.json
+  aws iam create-policy --policy-name {name} --policy-document file://publish-policy.json
 fi
+"
+    )
+}
+
+/// What the role of a single region may do; that it can be taken on is between it and whoever publishes.
+fn region_role(region: &str, arn: &str, policy: &str, document: &Document) -> String {
+    let role = arn.rsplit('/').next().unwrap_or(arn);
+    let name = format!("{policy}-{region}.json");
+    let written = file(&name, document);
+    format!(
+        "
+# What the role for {region} may do; whoever publishes takes it on, which its trust policy has to allow.
+{written}aws iam put-role-policy --role-name {role} --policy-name {policy} --policy-document file://{name}
 "
     )
 }
@@ -77,7 +101,7 @@ aws s3api head-bucket --bucket {bucket} --region {home} > /dev/null 2>&1 ||
 else
   aws iam create-role --role-name {name} --assume-role-policy-document file://import-trust.json
 fi
-{may}aws iam put-role-policy --role-name {name} --policy-name publish-import --policy-document file://import-policy.json
+{may}aws iam put-role-policy --role-name {name} --policy-name publish-{bucket} --policy-document file://import-policy.json
 "
     )
 }

@@ -15,6 +15,7 @@ pub async fn regions(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Region>> {
         return Err(Error::new(Kind::Config, "no AWS region is given")
             .with_hint("name at least one: --regions us-east-1,eu-west-1"));
     };
+    aws.config.check_home(&home)?;
     // A region that does not exist has no endpoint to ask; this one always has. Its own role, if it has one, is not tried
     // for it.
     let ask = if partition(&home) == "aws" { "us-east-1" } else { &home };

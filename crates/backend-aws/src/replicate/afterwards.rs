@@ -73,7 +73,7 @@ pub async fn take(aws: &Aws, cx: &Cx<Undo>, regions: &mut [RegionOutcome<Replica
 pub async fn due(aws: &Aws, cx: &Cx<Undo>, region: &str, image: &Image) -> Result<Vec<String>> {
     let ami = image.image_id().unwrap_or_default();
     let mut due = Vec::new();
-    if aws.config.deprecate_after_days.is_some() && image.deprecation_time().is_none() {
+    if deprecation::is_due(&aws.config, image) {
         due.push(Step::Deprecate.name().to_owned());
     }
     if sharing::is_due(aws, cx, region, image).await? {

@@ -72,7 +72,7 @@ async fn what_contradicts_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_that_aws_would_refuse_are_named_before_anything_is_asked() {
     type Change = fn(&mut backend_aws::Config);
-    let changes: [(Change, &str); 11] = [
+    let changes: [(Change, &str); 13] = [
         (|config| config.volume_type = Some("sc1".into()), "aws.volume_type is \"sc1\", and may be gp3 or gp2 or"),
         (|config| config.volume_type = Some("io2".into()), "aws.iops is not set, and volumes of type io2 want it"),
         (
@@ -118,6 +118,11 @@ async fn settings_that_aws_would_refuse_are_named_before_anything_is_asked() {
             "aws.per_region.us-east-1.assume_role is set, and us-east-1 is the home region: aws.assume_role",
         ),
         (|config| config.blocks_per_second = Some(0), "aws.blocks_per_second is 0"),
+        (|config| config.external_id = Some("x".into()), "aws.external_id is set, and aws.assume_role is not"),
+        (
+            |config| config.kms_key = Some("arn:aws:kms:eu-west-1:123456789012:key/x".into()),
+            "aws.kms_key is \"arn:aws:kms:eu-west-1:123456789012:key/x\", and the home region is us-east-1",
+        ),
         (|config| config.deprecate_after_days = Some(4000), "aws.deprecate_after_days is 4000, and may be 1 to 3650"),
     ];
     for (change, said) in changes {

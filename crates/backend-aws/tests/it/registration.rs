@@ -131,6 +131,10 @@ async fn devices_that_aws_would_refuse_are_named() {
         (volume("/dev/xvda", 8), "/dev/xvda: there are two of this name"),
         (BlockDevice { volume_size: None, ..volume("/dev/sdb", 8) }, "volume_size is not set, nor instance_store"),
         (BlockDevice { instance_store: Some(1), ..volume("/dev/sdb", 8) }, "a disk of the host has no volume_size"),
+        (
+            BlockDevice { instance_store: Some(1), volume_size: None, iops: Some(100), ..volume("/dev/sdb", 8) },
+            "nothing of what is said of volumes",
+        ),
         (BlockDevice { instance_store: Some(24), volume_size: None, ..volume("/dev/sdb", 8) }, "may be 0 to 23"),
         (
             BlockDevice { volume_type: Some("io2".into()), ..volume("/dev/sdb", 8) },

@@ -282,6 +282,17 @@ async fn status_says_what_is_not_done_yet() {
     assert_eq!(heard.iter().filter(|warning| warning.ends_with(due)).count(), 2, "{heard:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn status_looks_at_a_region_that_need_not_have_the_image_alone() {
+    let mut stage = stage(with(PARTNER)).await;
+    assert_eq!(stage.publish().await.status, Status::Published);
+    stage.config.per_region.insert(OTHER.into(), RegionConfig { best_effort: Some(true), ..RegionConfig::default() });
+    for operation in ["ec2:DescribeImageAttribute", "ec2:DescribeImages"] {
+        stage.fault(&format!(r#"{{"operation": "{operation}", "region": "{OTHER}", "times": 1000, "kind": "deny"}}"#));
+        assert_eq!(stage.status().await.status, Status::Unchanged, "{operation}");
+    }
+}
+
 /// What is said by the way.
 #[derive(Debug, Default)]
 struct Warnings(Mutex<Vec<String>>);

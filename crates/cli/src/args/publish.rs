@@ -122,6 +122,10 @@ pub struct Doctor {
     #[arg(long, value_name = "NAME", help_heading = "AWS")]
     pub bucket: Option<String>,
 
+    /// How the bytes get to AWS: a bucket means s3, none means ebs
+    #[arg(long, help_heading = "AWS")]
+    pub route: Option<Route>,
+
     /// Print the policies and commands that AWS needs, as a script, in place of looking
     #[arg(long, help_heading = "AWS", conflicts_with = "format")]
     pub setup: bool,

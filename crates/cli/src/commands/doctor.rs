@@ -16,9 +16,7 @@ pub async fn doctor(args: &Doctor) -> Result<Exit> {
     let clouds = backends::of(args.clouds);
     let mut settings = Settings::select(&args.selection)?;
     publish::regions(&args.selection, clouds, &mut settings);
-    if args.bucket.is_some() {
-        settings.aws.bucket.clone_from(&args.bucket);
-    }
+    settings.set_route(&args.bucket, args.route);
     let spec = publish::spec_without_image(&mut settings, "publish doctor aws")?;
     if args.setup {
         if args.clouds != Clouds::Aws {
@@ -52,6 +50,10 @@ fn show(text: &str) {
 }
 
 fn exit(all: &[(CloudName, Vec<Check>)]) -> Exit {
+    let errors = all.iter().flat_map(|(_, checks)| checks).filter_map(|check| check.error.as_ref());
+    if errors.into_iter().any(|error| error.kind == Kind::Cancelled) {
+        return Exit::Interrupted;
+    }
     let bad = || all.iter().flat_map(|(_, checks)| checks).filter(|check| check.status == CheckStatus::Bad);
     let kinds: Vec<_> = bad().filter_map(|check| check.error.as_ref()).map(|error| error.kind).collect();
     match kinds.first() {

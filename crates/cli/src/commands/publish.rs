@@ -130,6 +130,10 @@ impl Rehearsal {
         settings.azure.endpoints =
             Some(backend_azure::Endpoints { resource_manager: url.clone(), authority: url.clone() });
         settings.aws.profile = None;
+        (settings.aws.assume_role, settings.aws.external_id) = (None, None);
+        for region in settings.aws.per_region.values_mut() {
+            (region.assume_role, region.external_id) = (None, None);
+        }
         settings.aws.endpoint_url = url;
         settings.aws.regions.get_or_insert_with(|| publisher::Names::parse("us-east-1"));
         self.sandbox.environment().iter().collect()

@@ -77,7 +77,7 @@ pub fn route(call: &Call) -> Route {
         "servicequotas" => (format!("servicequotas:{}", json::operation(call)), quotas::answer, json::refuse),
         _ => (format!("s3:{}", s3::operation(call)), s3::answer, s3::refuse),
     };
-    let reads = ["sts:", "sso:", "iam:Simulate"].iter().any(|prefix| operation.starts_with(prefix))
+    let reads = ["sts:", "sso:", "iam:Simulate", "iam:List"].iter().any(|prefix| operation.starts_with(prefix))
         || [":Describe", ":Get"].iter().any(|verb| operation.contains(verb))
         || call.is_read();
     Route {
@@ -190,6 +190,7 @@ fn resource(scope: &Scope, call: &Call) -> String {
     let own = |rest: &str| format!("arn:aws:{}:{}:{}:{rest}", scope.service, scope.region, state::ACCOUNT);
     match scope.service.as_str() {
         "s3" => format!("arn:aws:s3:::{}", call.segments.join("/")),
+        "sts" => ec2::Params::of(call).get("RoleArn").unwrap_or("*").to_owned(),
         "iam" => {
             format!("arn:aws:iam::{}:role/{}", state::ACCOUNT, ec2::Params::of(call).get("RoleName").unwrap_or("*"))
         }

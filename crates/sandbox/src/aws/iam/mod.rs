@@ -2,7 +2,7 @@
 
 mod policy;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub use self::policy::{Policy, Verdict};
 use super::{
@@ -27,8 +27,8 @@ pub struct Iam {
     /// What the identity of the environment may do, and the sessions of roles.
     pub identity: Policy,
     pub roles: BTreeMap<String, Role>,
-    /// ARNs of the policies that there are.
-    pub policies: BTreeSet<String>,
+    /// The policies that there are, by their ARNs, with the numbers of their versions; the last is in force.
+    pub policies: BTreeMap<String, Vec<u32>>,
 }
 
 /// A role that a service takes on.
@@ -55,7 +55,7 @@ impl Default for Iam {
         Self {
             identity: Policy::everything(),
             roles: BTreeMap::from([(IMPORT_ROLE.to_owned(), role)]),
-            policies: BTreeSet::new(),
+            policies: BTreeMap::new(),
         }
     }
 }
@@ -109,6 +109,8 @@ pub fn answer(world: &World, call: &Call) -> Reply {
         "GetPolicy" => get_policy,
         "CreatePolicy" => create_policy,
         "CreatePolicyVersion" => create_policy_version,
+        "ListPolicyVersions" => list_policy_versions,
+        "DeletePolicyVersion" => delete_policy_version,
         "PutRolePolicy" => put_role_policy,
         "SimulatePrincipalPolicy" => simulate,
         _ => return error(400, "InvalidAction", &format!("Could not find operation {action} for version 2010-05-08")),
@@ -213,7 +215,7 @@ fn no_policy(arn: &str) -> Refusal {
 
 fn get_policy(world: &World, params: &Params) -> Result<Xml, Refusal> {
     let arn = field(params, "PolicyArn")?;
-    world.aws.iam().policies.contains(arn).then(|| shown_policy(arn)).ok_or_else(|| no_policy(arn))
+    world.aws.iam().policies.contains_key(arn).then(|| shown_policy(arn)).ok_or_else(|| no_policy(arn))
 }
 
 /// A policy that is attached to nobody: what the identity may do is granted otherwise.
@@ -221,7 +223,7 @@ fn create_policy(world: &World, params: &Params) -> Result<Xml, Refusal> {
     let name = field(params, "PolicyName")?;
     policy(params, "PolicyDocument")?;
     let arn = policy_arn(name);
-    if !world.aws.iam().policies.insert(arn.clone()) {
+    if world.aws.iam().policies.insert(arn.clone(), vec![1]).is_some() {
         return Err(Refusal(409, "EntityAlreadyExists", format!("A policy called {name} already exists.")));
     }
     Ok(shown_policy(&arn))
@@ -230,11 +232,49 @@ fn create_policy(world: &World, params: &Params) -> Result<Xml, Refusal> {
 fn create_policy_version(world: &World, params: &Params) -> Result<Xml, Refusal> {
     let arn = field(params, "PolicyArn")?;
     policy(params, "PolicyDocument")?;
-    if !world.aws.iam().policies.contains(arn) {
-        return Err(no_policy(arn));
+    let mut iam = world.aws.iam();
+    let versions = iam.policies.get_mut(arn).ok_or_else(|| no_policy(arn))?;
+    if versions.len() >= VERSIONS {
+        let message = "A managed policy can have up to 5 versions.".to_owned();
+        return Err(Refusal(409, "LimitExceeded", message));
     }
-    let version = Xml::new().text("VersionId", "v2").text("IsDefaultVersion", params.is_true("SetAsDefault"));
-    Ok(Xml::new().child("PolicyVersion", version))
+    let number = versions.last().map_or(1, |last| last + 1);
+    versions.push(number);
+    Ok(Xml::new().child("PolicyVersion", shown_version(number, true)))
+}
+
+/// How many versions a policy may have (IAM, "IAM and AWS STS quotas").
+const VERSIONS: usize = 5;
+
+fn shown_version(number: u32, in_force: bool) -> Xml {
+    Xml::new()
+        .text("VersionId", format!("v{number}"))
+        .text("IsDefaultVersion", in_force)
+        .text("CreateDate", format!("2026-01-02T03:04:{number:02}Z"))
+}
+
+fn list_policy_versions(world: &World, params: &Params) -> Result<Xml, Refusal> {
+    let arn = field(params, "PolicyArn")?;
+    let iam = world.aws.iam();
+    let versions = iam.policies.get(arn).ok_or_else(|| no_policy(arn))?;
+    let member =
+        |list: Xml, number: &u32| list.child("member", shown_version(*number, Some(number) == versions.last()));
+    let list = versions.iter().fold(Xml::new(), member);
+    Ok(Xml::new().child("Versions", list).text("IsTruncated", false))
+}
+
+fn delete_policy_version(world: &World, params: &Params) -> Result<Xml, Refusal> {
+    let (arn, version) = (field(params, "PolicyArn")?, field(params, "VersionId")?);
+    let mut iam = world.aws.iam();
+    let versions = iam.policies.get_mut(arn).ok_or_else(|| no_policy(arn))?;
+    let at = versions.iter().position(|number| format!("v{number}") == version);
+    let at = at.ok_or_else(|| Refusal(404, "NoSuchEntity", format!("Policy version {version} was not found.")))?;
+    if at + 1 == versions.len() {
+        let message = "Cannot delete the default version of a policy.".to_owned();
+        return Err(Refusal(409, "DeleteConflict", message));
+    }
+    versions.remove(at);
+    Ok(Xml::new())
 }
 
 fn put_role_policy(world: &World, params: &Params) -> Result<Xml, Refusal> {
