@@ -88,6 +88,8 @@ fn kind_of(code: &str, status: u16) -> Kind {
             Kind::Transient
         }
         "RequestTimeout" | "RequestTimeoutException" => Kind::Transient,
+        // Available at home, and not known as that everywhere yet.
+        "InvalidAMIID.Unavailable" => Kind::Transient,
         // What arrived is not what was sent: sending it again is the cure.
         "BadDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody" => Kind::Transient,
         "AuthFailure"
@@ -183,6 +185,7 @@ mod tests {
     fn codes_decide_before_the_status() {
         assert_eq!(kind_of("RequestThrottledException", 400), Kind::Throttled);
         assert_eq!(kind_of("InvalidAMIID.NotFound", 400), Kind::NotFound);
+        assert_eq!(kind_of("InvalidAMIID.Unavailable", 400), Kind::Transient);
         assert_eq!(kind_of("AccessDeniedException", 403), Kind::Denied);
         assert_eq!(kind_of("", 503), Kind::Transient);
         assert_eq!(kind_of("", 200), Kind::Transient);

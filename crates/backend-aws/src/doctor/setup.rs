@@ -37,7 +37,7 @@ pub fn setup(config: &Config, spec: &ImageSpec) -> Result<String> {
         script += &region_role(region, role, &named, &document);
     }
     if let Via::S3(bucket) = config.route()? {
-        script += &bucket_and_role(config, bucket, home, partition);
+        script += &bucket_and_role(config, bucket, &quoted(home), partition);
     }
     Ok(script)
 }
@@ -68,8 +68,8 @@ fi
 
 /// What the role of a single region may do; that it can be taken on is between it and whoever publishes.
 fn region_role(region: &str, arn: &str, policy: &str, document: &Document) -> String {
-    let role = arn.rsplit('/').next().unwrap_or(arn);
-    let name = format!("{policy}-{region}.json");
+    let role = quoted(arn.rsplit('/').next().unwrap_or(arn));
+    let name = quoted(&format!("{policy}-{region}.json"));
     let written = file(&name, document);
     format!(
         "
@@ -85,10 +85,11 @@ fn bucket_and_role(config: &Config, bucket: &str, home: &str, partition: &str) -
         "us-east-1" => String::new(),
         home => format!(" --create-bucket-configuration LocationConstraint={home}"),
     };
-    let name = config.role.as_deref().unwrap_or(role::DEFAULT);
+    let name = quoted(config.role.as_deref().unwrap_or(role::DEFAULT));
     let trust = file("import-trust.json", &role::trust_policy());
     let bucket_arn = format!("arn:{partition}:s3:::{bucket}");
     let may = file("import-policy.json", &role::policy(&bucket_arn, config.kms_key.as_deref()));
+    let (policy, bucket) = (quoted(&format!("publish-{bucket}")), quoted(bucket));
     format!(
         "
 # The bucket, in the home region.
@@ -101,9 +102,16 @@ aws s3api head-bucket --bucket {bucket} --region {home} > /dev/null 2>&1 ||
 else
   aws iam create-role --role-name {name} --assume-role-policy-document file://import-trust.json
 fi
-{may}aws iam put-role-policy --role-name {name} --policy-name publish-{bucket} --policy-document file://import-policy.json
+{may}aws iam put-role-policy --role-name {name} --policy-name {policy} --policy-document file://import-policy.json
 "
     )
+}
+
+/// A word as a shell reads it: what is configured is never a command.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
+    let is_plain = !word.is_empty() && word.chars().all(plain);
+    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// Names of parameters, with `*` for what differs from image to image.
@@ -124,4 +132,25 @@ fn policy(permissions: &[Permission], partition: &str) -> Document {
     let statement =
         |permission: &Permission| Statement::allow(&permission.actions, Some(permission.resource.pattern(partition)));
     Document::new(permissions.iter().map(statement).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use publisher::Names;
+
+    use super::*;
+
+    #[test]
+    fn what_is_configured_is_never_a_command() {
+        let config = Config {
+            regions: Some(Names::parse("us-east-1")),
+            bucket: Some("b; rm -rf 'x'".into()),
+            role: Some("$(id)".into()),
+            ..Config::default()
+        };
+        let script = setup(&config, &ImageSpec::default()).unwrap();
+        assert!(script.contains(r"--bucket 'b; rm -rf '\''x'\''' --region us-east-1"), "{script}");
+        assert!(script.contains("--role-name '$(id)' "), "{script}");
+        assert_eq!(quoted("my-images"), "my-images");
+    }
 }

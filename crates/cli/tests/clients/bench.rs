@@ -5,7 +5,7 @@ use std::{
     io::Write,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 use crate::{
@@ -70,7 +70,13 @@ impl Bench {
 
     /// A program with the sandbox's environment, and the installed ones on its path.
     pub fn run(&self, program: &str, args: &[&str]) -> String {
-        let output = self.try_run(program, args);
+        self.run_at(self.stage.variable("AWS_ENDPOINT_URL"), program, args)
+    }
+
+    /// The same, with another AWS.
+    pub fn run_at(&self, aws: &str, program: &str, args: &[&str]) -> String {
+        let output = self.command(program, args).env("AWS_ENDPOINT_URL", aws).output();
+        let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
         assert!(
             output.status.success(),
             "{program} {args:?}: {}\n{}\n{}",
@@ -81,13 +87,14 @@ impl Bench {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    pub fn try_run(&self, program: &str, args: &[&str]) -> Output {
+    fn command(&self, program: &str, args: &[&str]) -> Command {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
         let path = format!("{}:{}:/usr/bin:/bin", self.clients.display(), here.display());
         // The stage's own program gives the environment that a user would have sourced.
         let given = self.stage.command(&[]);
         let variables = given.get_envs().filter_map(|(name, value)| Some((name, value?)));
-        Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(args)
             .env_clear()
             .envs(variables)
@@ -96,9 +103,13 @@ impl Bench {
             .env("AZURE_CONFIG_DIR", self.stage.path("az"))
             .env("AZURE_CORE_COLLECT_TELEMETRY", "0")
             .env("SANDBOX_PROXY", self.proxy.url())
-            .current_dir(self.stage.dir.path())
-            .output()
-            .unwrap_or_else(|error| panic!("{program}: {error}"))
+            .current_dir(self.stage.dir.path());
+        command
+    }
+
+    /// The path of an installed program.
+    pub fn client(&self, name: &str) -> PathBuf {
+        self.clients.join(name)
     }
 
     /// Logs `az` in.

@@ -13,5 +13,6 @@ mod stage;
 mod aws;
 mod az;
 mod bench;
+mod moto;
 mod proxy;
 mod typed;
