@@ -26,7 +26,9 @@ fn the_calls_of_the_uploaders_and_boto3s_own_waiters() {
     let Some(bench) = Bench::with(&["python-aws"]) else { return };
     let said = bench.run("python-aws", &[&Bench::script("upload_ami.py"), text(&bench.raw()), "node"]);
     let made: Value = serde_json::from_str(&said).unwrap();
-    for (what, region) in [("imported", "us-east-1"), ("written", "us-east-1"), ("copied", "eu-west-1")] {
+    for (what, region) in
+        [("imported", "us-east-1"), ("written", "us-east-1"), ("copied", "eu-west-1"), ("registered", "eu-west-1")]
+    {
         let image = image(&bench, region, made[what].as_str().unwrap());
         bench.assert_is_disk(image["content"].as_str().unwrap());
     }

@@ -83,8 +83,9 @@ def through_ebs():
     return snapshot
 
 
-def register(snapshot, called):
-    made = ec2.register_image(
+def register(snapshot, called, region=HOME):
+    client = boto3.client("ec2", region_name=region)
+    made = client.register_image(
         Name=called,
         Architecture="x86_64",
         BootMode="uefi-preferred",
@@ -96,8 +97,18 @@ def register(snapshot, called):
         SriovNetSupport="simple",
         TagSpecifications=tagged("image"),
     )["ImageId"]
-    ec2.get_waiter("image_available").wait(ImageIds=[made], WaiterConfig=QUICKLY)
+    client.get_waiter("image_available").wait(ImageIds=[made], WaiterConfig=QUICKLY)
     return made
+
+
+def copy_snapshot(snapshot):
+    """A copy of the snapshot alone, from which each region registers an image of its own."""
+    there = boto3.client("ec2", region_name=OTHER)
+    copied = there.copy_snapshot(
+        SourceRegion=HOME, SourceSnapshotId=snapshot, Description=name, TagSpecifications=tagged("snapshot")
+    )["SnapshotId"]
+    there.get_waiter("snapshot_completed").wait(SnapshotIds=[copied], WaiterConfig=QUICKLY)
+    return copied
 
 
 def copy(ami, called):
@@ -135,6 +146,7 @@ def open_up(region, ami):
 imported, written = through_s3(), through_ebs()
 made = {"imported": register(imported, name), "written": register(written, name + "-ebs")}
 made["copied"] = copy(made["imported"], name)
+made["registered"] = register(copy_snapshot(written), name + "-own", OTHER)
 open_up(HOME, made["imported"])
 open_up(OTHER, made["copied"])
 try:

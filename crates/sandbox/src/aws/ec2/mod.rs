@@ -46,6 +46,7 @@ pub fn answer(world: &World, call: &Call) -> Reply {
         "DescribeImportSnapshotTasks" => imports::describe,
         "CancelImportTask" => imports::cancel,
         "DescribeSnapshots" => snapshots::describe,
+        "CopySnapshot" => snapshots::copy,
         "DeleteSnapshot" => snapshots::delete,
         "RegisterImage" => images::register::register,
         "CopyImage" => images::copy::copy,

@@ -1,6 +1,7 @@
 use super::{Params, Refusal, missing, params::passes, refusal};
 use crate::{
-    aws::state::{ACCOUNT, Snapshot, Tags},
+    aws::state::{ACCOUNT, Progress, Snapshot, Tags},
+    ids,
     server::World,
     xml::Xml,
 };
@@ -45,6 +46,32 @@ fn describe_one(world: &World, snapshot: &Snapshot) -> Xml {
 
 pub fn tag_set(tags: &Tags) -> Xml {
     Xml::new().items("tagSet", tags.iter().map(|(key, value)| Xml::new().text("key", key).text("value", value)))
+}
+
+/// CopySnapshot: into the region that is asked. It knows no client token.
+pub fn copy(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal> {
+    let field = |name: &str| params.get(name).ok_or_else(|| missing(name));
+    let (source_region, source) = (field("SourceRegion")?, field("SourceSnapshotId")?);
+    let mut regions = world.aws.regions();
+    let there = regions.get(source_region).and_then(|there| there.snapshots.get(source)).cloned();
+    let there =
+        there.ok_or_else(|| refusal("InvalidSnapshot.NotFound", format!("The snapshot '{source}' does not exist.")))?;
+    if there.state(world) != "completed" {
+        return Err(refusal("IncorrectState", format!("The snapshot '{source}' is not completed.")));
+    }
+    let here = regions.entry(region.to_owned()).or_default();
+    let copy = Snapshot {
+        id: ids::ec2("snap"),
+        description: params.get("Description").unwrap_or_default().to_owned(),
+        tags: params.tags("snapshot"),
+        progress: Progress::At(world.clock.now() + world.pace.copy),
+        key: here.key_for(params.get("KmsKeyId"), params.is_true("Encrypted") || there.is_encrypted()),
+        shared_with: Default::default(),
+        ..there
+    };
+    let id = copy.id.clone();
+    here.snapshots.insert(id.clone(), copy);
+    Ok(Xml::new().text("snapshotId", id))
 }
 
 pub fn delete(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal> {
