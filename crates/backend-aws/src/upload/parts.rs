@@ -24,7 +24,8 @@ use crate::{Aws, Undo, error::classify};
 
 /// S3's limit (S3, "Multipart upload limits").
 const MOST_PARTS: u64 = 10_000;
-const PART: u64 = 8 * MIB;
+/// The smallest that S3 takes: each connection keeps a copy of its part, and so few of them bound memory well.
+const PART: u64 = 5 * MIB;
 const CRC: CrcAlgorithm = CrcAlgorithm::Crc64Nvme;
 
 pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, bucket: &str) -> Result<Uploaded> {
