@@ -13,8 +13,7 @@ const DAY: i64 = 24 * 60 * 60;
 
 /// The day, so many days after an image was made, in seconds of Unix time.
 fn day(image: &Image, days: u32) -> Option<i64> {
-    let created = image.creation_date()?.parse::<jiff::Timestamp>().ok()?;
-    Some(created.as_second() + i64::from(days) * DAY)
+    Some(find::created(image)?.as_second() + i64::from(days) * DAY)
 }
 
 fn is_past(at: i64) -> bool {

@@ -7,8 +7,6 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkErro
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use publisher::{Error, Kind};
 
-use crate::client::CREDENTIAL_HINT;
-
 /// Codes by which AWS's services ask for fewer requests.
 const THROTTLED: [&str; 14] = [
     "Throttling",
@@ -152,6 +150,18 @@ pub fn hint(code: &str, message: &str) -> Option<&'static str> {
     })
 }
 
+/// What is said where there is no credential, or the way to it fails.
+pub fn no_credential(cause: &CredentialsError) -> Error {
+    let text = match cause {
+        CredentialsError::CredentialsNotLoaded(_) => "there is no AWS credential",
+        _ => "the AWS credential cannot be loaded",
+    };
+    Error::new(Kind::Credentials, text).with_hint(
+        "run `aws sso login` or `aws configure`, name a profile with aws.profile, or set AWS_ACCESS_KEY_ID and \
+         AWS_SECRET_ACCESS_KEY",
+    )
+}
+
 /// No answer, or none that can be read.
 fn unanswered<E>(error: SdkError<E, HttpResponse>) -> Error
 where
@@ -159,11 +169,7 @@ where
 {
     let chain = || std::iter::successors(Some(&error as &(dyn StdError + 'static)), |error| (*error).source());
     if let Some(cause) = chain().find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
-        let text = match cause {
-            CredentialsError::CredentialsNotLoaded(_) => "there is no AWS credential",
-            _ => "the AWS credential cannot be loaded",
-        };
-        return Error::new(Kind::Credentials, text).with_hint(CREDENTIAL_HINT).caused_by(error);
+        return no_credential(cause).caused_by(error);
     }
     if chain().any(|cause| cause.to_string().contains("certificate")) {
         return Error::new(Kind::Config, "the server's certificate is not trusted")

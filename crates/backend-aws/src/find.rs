@@ -12,6 +12,16 @@ fn of_run(run: &RunKey) -> Filter {
     Filter::builder().name(format!("tag:{TAG_RUN}")).values(run.as_str()).build()
 }
 
+/// The snapshot under an image.
+pub fn snapshot_of(image: &Image) -> Option<&str> {
+    image.block_device_mappings().iter().find_map(|device| device.ebs()?.snapshot_id())
+}
+
+/// When an image was made.
+pub fn created(image: &Image) -> Option<jiff::Timestamp> {
+    image.creation_date()?.parse().ok()
+}
+
 /// Our own image of this name in a region.
 pub async fn image_by_name(aws: &Aws, cx: &Cx<Undo>, region: &str, name: &str) -> Result<Option<Image>> {
     let filter = Filter::builder().name("name").values(name).build();

@@ -2,7 +2,7 @@
 
 use publisher::{Cx, Error, Kind, Region, Result};
 
-use crate::{Aws, Undo, error::classify};
+use crate::{Aws, Undo, arn, error::classify};
 
 /// Who a credential belongs to.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct Identity {
 impl Identity {
     /// `aws`, `aws-us-gov` or `aws-cn`.
     pub fn partition(&self) -> &str {
-        self.arn.split(':').nth(1).unwrap_or("aws")
+        arn::partition(&self.arn).unwrap_or("aws")
     }
 
     /// Whether it is the account itself, which may do everything.
@@ -51,8 +51,7 @@ pub async fn check_accounts(aws: &Aws, cx: &Cx<Undo>, regions: &[Region]) -> Res
         return Ok(());
     }
     let account = identity(aws, cx, &home.0).await?.account;
-    // The fifth part of an ARN is the account.
-    match roles.iter().find(|(_, role)| role.split(':').nth(4) != Some(&account)) {
+    match roles.iter().find(|(_, role)| arn::account(role) != Some(&account)) {
         None => Ok(()),
         Some((region, role)) => {
             let text =

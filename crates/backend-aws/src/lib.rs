@@ -12,6 +12,7 @@
 //! A bucket in the configuration means the S3 route, none means EBS direct, and `route` decides otherwise. Both give a
 //! snapshot of the same content. The VHD of the S3 route is laid out while it is sent: no zeros, and no temporary file.
 
+mod arn;
 mod aws;
 mod client;
 mod config;

@@ -160,8 +160,7 @@ async fn made(aws: &Aws, cx: &Cx<Undo>, image: Image) -> Result<Option<Timestamp
         (Some(region), Some(id)) => find::own_image(aws, cx, region, id).await?,
         _ => None,
     };
-    let image = source.unwrap_or(image);
-    Ok(image.creation_date().and_then(|date| date.parse().ok()))
+    Ok(find::created(&source.unwrap_or(image)))
 }
 
 /// Names of those of a region's parameters that do not name its AMI, nor a newer one.

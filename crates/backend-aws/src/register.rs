@@ -28,11 +28,10 @@ pub struct Registered {
 impl Registered {
     /// An AMI that is there already.
     pub(crate) fn found(region: &str, image: &Image) -> Self {
-        let snapshot = image.block_device_mappings().iter().find_map(|device| device.ebs()?.snapshot_id());
         Self {
             region: region.to_owned(),
             ami: image.image_id().unwrap_or_default().to_owned(),
-            snapshot: snapshot.unwrap_or_default().to_owned(),
+            snapshot: find::snapshot_of(image).unwrap_or_default().to_owned(),
         }
     }
 }
@@ -115,7 +114,7 @@ fn mapping(device: &BlockDevice) -> BlockDeviceMapping {
     }
     let volume = EbsBlockDevice::builder()
         .set_volume_size(device.volume_size.map(|size| size as i32))
-        .volume_type(VolumeType::from(device.volume_type.as_deref().unwrap_or("gp3")))
+        .volume_type(VolumeType::from(device.volume_type()))
         .set_iops(device.iops.map(|iops| iops as i32))
         .set_throughput(device.throughput.map(|throughput| throughput as i32))
         .set_encrypted(device.encrypted)

@@ -17,12 +17,9 @@ use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
 };
-use publisher::{Error, Kind, Result, Variables};
+use publisher::{Result, Variables};
 
-use crate::Config;
-
-/// The way to a credential that the error for a missing one names.
-pub const CREDENTIAL_HINT: &str = "run `aws sso login` or `aws configure`, name a profile with aws.profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+use crate::{Config, error::no_credential};
 
 /// The same configuration, and the credential of a role. The role is asked for when a credential is first needed, and again
 /// before it ends.
@@ -39,20 +36,24 @@ async fn taking_on(role: &str, external_id: Option<&str>, sdk: &SdkConfig) -> Sd
 
 /// Whether there is a credential; `role` is the one that is taken on for it.
 async fn check(sdk: &SdkConfig, role: Option<&str>) -> Result<()> {
-    let none = || Error::new(Kind::Credentials, "there is no AWS credential").with_hint(CREDENTIAL_HINT);
-    match sdk.credentials_provider().ok_or_else(none)?.provide_credentials().await {
-        Ok(_) => Ok(()),
-        Err(CredentialsError::CredentialsNotLoaded(_)) => Err(none()),
-        Err(error) => Err(Error::new(Kind::Credentials, "the AWS credential cannot be loaded")
-            .with_hint(match role {
-                Some(role) => format!(
-                    "check that {role} is there, and that its trust policy names whoever the credential is, with the \
-                     external_id that it may want"
-                ),
-                None => CREDENTIAL_HINT.to_owned(),
-            })
-            .caused_by(error)),
-    }
+    let Some(provider) = sdk.credentials_provider() else {
+        let none = CredentialsError::not_loaded("the SDK has no provider");
+        return Err(no_credential(&none).caused_by(none));
+    };
+    let Err(cause) = provider.provide_credentials().await else { return Ok(()) };
+    let error = no_credential(&cause);
+    let error = match (role, &cause) {
+        (None, _) | (_, CredentialsError::CredentialsNotLoaded(_)) => error,
+        (Some(role), _) => error.with_hint(format!(
+            "check that {role} is there, and that its trust policy names whoever the credential is, with the external_id \
+             that it may want"
+        )),
+    };
+    Err(error.caused_by(cause))
+}
+
+fn in_region(sdk: &SdkConfig, region: &str) -> SdkConfig {
+    sdk.to_builder().region(Region::new(region.to_owned())).build()
 }
 
 /// Clients for every service and region.
@@ -146,10 +147,9 @@ impl Clients {
         }
     }
 
-    /// The configuration for a region.
+    /// The configuration for a region, with the credential that is that region's.
     fn sdk(&self, region: &str) -> SdkConfig {
-        let sdk = self.by_region.get(region).map_or(&self.sdk, |(sdk, _)| sdk);
-        sdk.to_builder().region(Region::new(region.to_owned())).build()
+        in_region(self.by_region.get(region).map_or(&self.sdk, |(sdk, _)| sdk), region)
     }
 
     pub fn ec2(&self, region: &str) -> aws_sdk_ec2::Client {
@@ -159,7 +159,7 @@ impl Clients {
 
     /// A region's, by the credential of the home region.
     pub fn ec2_as_at_home(&self, region: &str) -> aws_sdk_ec2::Client {
-        aws_sdk_ec2::Client::new(&self.sdk.to_builder().region(Region::new(region.to_owned())).build())
+        aws_sdk_ec2::Client::new(&in_region(&self.sdk, region))
     }
 
     pub fn ebs(&self, region: &str) -> aws_sdk_ebs::Client {

@@ -3,6 +3,8 @@ use std::collections::BTreeSet;
 use publisher::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 
+use super::VOLUME_TYPE;
+
 /// What an instance gets beside its root volume: an empty volume, or a disk of its host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +28,11 @@ pub struct BlockDevice {
 }
 
 impl BlockDevice {
+    /// Its type as a volume.
+    pub(crate) fn volume_type(&self) -> &str {
+        self.volume_type.as_deref().unwrap_or(VOLUME_TYPE)
+    }
+
     fn describes_a_volume(&self) -> bool {
         self.volume_type.is_some()
             || self.iops.is_some()
@@ -62,7 +69,7 @@ pub(super) fn check(devices: &[BlockDevice], root: &str) -> Result<()> {
             (None, None | Some(0)) => return refuse("volume_size is not set, nor instance_store"),
             _ => {}
         }
-        let kind = device.volume_type.as_deref().unwrap_or("gp3");
+        let kind = device.volume_type();
         if !VOLUME_TYPES.contains(&kind) {
             return refuse(&format!("volume_type is \"{kind}\", and may be {}", VOLUME_TYPES.join(" or ")));
         }

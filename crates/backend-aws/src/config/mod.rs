@@ -8,6 +8,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use publisher::{Error, Kind, Names, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::arn;
+
 pub use self::{devices::BlockDevice, sharing::Sharing};
 
 /// What `publish.toml` says under `[PROFILE.aws]`. Every field may be left out.
@@ -105,6 +107,8 @@ pub enum Route {
     Ebs,
 }
 
+/// The type of a volume that nothing is said about.
+const VOLUME_TYPE: &str = "gp3";
 /// Types of a volume that an instance can start from (EC2, "Amazon EBS volume types").
 const VOLUME_TYPES: [&str; 5] = ["gp3", "gp2", "io1", "io2", "standard"];
 
@@ -133,8 +137,7 @@ impl Config {
             }
         }
         for (name, region) in &self.per_region {
-            // The ARN of a key says in its fourth part where the key is.
-            let elsewhere = |key: &&String| key.split(':').nth(3) != Some(name);
+            let elsewhere = |key: &&String| arn::region(key) != Some(name);
             if let Some(key) = region.kms_key.as_ref().filter(elsewhere) {
                 return refuse(format!("aws.per_region.{name}.kms_key is \"{key}\", which is a key of another region"));
             }
@@ -175,7 +178,7 @@ impl Config {
     /// [`Kind::Config`] for what is said of it as of another region.
     pub(crate) fn check_home(&self, name: &str) -> Result<()> {
         let refuse = |text: String| Err(Error::new(Kind::Config, text));
-        if let Some(key) = self.kms_key.as_ref().filter(|key| key.split(':').nth(3) != Some(name)) {
+        if let Some(key) = self.kms_key.as_ref().filter(|key| arn::region(key) != Some(name)) {
             return refuse(format!("aws.kms_key is \"{key}\", and the home region is {name}"));
         }
         let Some(region) = self.per_region.get(name) else { return Ok(()) };
@@ -225,7 +228,7 @@ impl Config {
 
     /// The type of the root volume.
     pub(crate) fn volume_type(&self) -> &str {
-        self.volume_type.as_deref().unwrap_or("gp3")
+        self.volume_type.as_deref().unwrap_or(VOLUME_TYPE)
     }
 
     /// Whether encryption is asked for; the account may have it all the same.

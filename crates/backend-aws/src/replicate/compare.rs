@@ -27,8 +27,7 @@ pub async fn differences(
 /// The key that a copy's snapshot is encrypted with, where it is not the one that is configured for the region.
 async fn other_key(aws: &Aws, cx: &Cx<Undo>, region: &Region, home: &str, copy: &Image) -> Result<Option<String>> {
     let Some(wanted) = aws.config.key_in(&region.0, home) else { return Ok(None) };
-    let snapshot = copy.block_device_mappings().iter().find_map(|device| device.ebs()?.snapshot_id());
-    let Some(snapshot) = snapshot else { return Ok(None) };
+    let Some(snapshot) = find::snapshot_of(copy) else { return Ok(None) };
     let found = find::snapshot_by_id(aws, cx, &region.0, snapshot).await?;
     let found = found.kms_key_id().unwrap_or("none");
     Ok((found != wanted).then(|| format!("its snapshot's key is {found}, and is to be {wanted}")))

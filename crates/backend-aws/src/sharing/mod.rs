@@ -32,16 +32,11 @@ pub async fn is_due(aws: &Aws, cx: &Cx<Undo>, region: &str, image: &Image) -> Re
     let Some(sharing) = &aws.config.sharing else { return Ok(false) };
     let there = may_start(aws, cx, region, image.image_id().unwrap_or_default()).await?;
     let starts = Change::between(&there, &starters(sharing), sharing);
-    let copies = match snapshot_of(image) {
+    let copies = match find::snapshot_of(image) {
         Some(snapshot) => Change::between(&may_copy(aws, cx, region, snapshot).await?, &copiers(sharing), sharing),
         None => return Ok(true),
     };
     Ok(!starts.is_nothing() || !copies.is_nothing())
-}
-
-/// The snapshot under an image.
-fn snapshot_of(image: &Image) -> Option<&str> {
-    image.block_device_mappings().iter().find_map(|device| device.ebs()?.snapshot_id())
 }
 
 /// Shares an AMI and its snapshot in a region with those who are named, and takes off whoever is not where that is asked
@@ -59,8 +54,8 @@ pub async fn make_public(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str) -> R
 async fn apply(aws: &Aws, cx: &Cx<Undo>, region: &str, ami: &str, part: fn(Change) -> Change) -> Result<bool> {
     let Some(sharing) = &aws.config.sharing else { return Ok(false) };
     let image = find::image_by_id(aws, cx, region, ami).await?;
-    let snapshot =
-        snapshot_of(&image).ok_or_else(|| Error::new(Kind::Invalid, format!("{ami} in {region} has no snapshot")))?;
+    let snapshot = find::snapshot_of(&image)
+        .ok_or_else(|| Error::new(Kind::Invalid, format!("{ami} in {region} has no snapshot")))?;
     let there = may_copy(aws, cx, region, snapshot).await?;
     let change = part(Change::between(&there, &copiers(sharing), sharing));
     let mut changed = !change.is_nothing();

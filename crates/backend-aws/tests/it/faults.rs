@@ -1,8 +1,11 @@
 //! One test for each way in which a request goes wrong.
 
+use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
+
 use backend_aws::{Route, Sharing};
 use publisher::{Kind, Names, Status};
 use sandbox::Fault;
+use vhd::Image;
 
 use crate::stage::{HOME, OTHER, Stage};
 
@@ -170,6 +173,23 @@ async fn an_import_that_is_deleted_fails_with_its_message() {
     assert!(stage.audit()["traffic"]["ec2:DescribeImportSnapshotTasks"]["requests"].as_u64().unwrap() <= 3);
     stage.assert_empty("a failed import");
     assert_eq!(stage.publish().await.status, Status::Published, "under the next client token");
+}
+
+/// AWS answers a client token for ever with the task that it began: were the token the name's, the corrected image would get
+/// the failure of the one before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_content_under_the_name_of_a_failed_import_is_imported_anew() {
+    let mut stage = Stage::new(Route::S3).await;
+    stage.sandbox.add_fault(fault("Import", "corrupt"));
+    assert_eq!(stage.publish().await.status, Status::Failed);
+    let path = stage.dir.path().join("disk.raw");
+    File::options().write(true).open(&path).unwrap().write_all_at(b"corrected", 0).unwrap();
+    stage.image = Arc::new(Image::open(path).unwrap());
+    let report = stage.publish().await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    let snapshot = &stage.list(HOME, "snapshots")[0];
+    let arrived = stage.sandbox.content_file(snapshot["content"].as_str().unwrap()).unwrap();
+    assert_eq!(Image::open(arrived).unwrap().content().unwrap(), stage.image.content().unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,15 @@ async fn every_block_of_an_encrypted_snapshot_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_part_of_an_object_has_a_checksum() {
+    let stage = Stage::new(Route::S3).await;
+    assert_eq!(stage.publish().await.status, Status::Published);
+    let traffic = stage.audit()["traffic"]["s3:UploadPart"].clone();
+    assert!(traffic["requests"].as_u64().unwrap() > 1, "{traffic}");
+    assert_eq!(traffic["unsealed"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_block_of_zeros_is_written_where_none_has_to_be() {
     let stage = Stage::new(Route::Ebs).await;
     assert_eq!(stage.publish().await.status, Status::Published);

@@ -1,4 +1,4 @@
-use std::{io::Write, ops::ControlFlow, sync::Arc};
+use std::{ops::ControlFlow, sync::Arc};
 
 use publisher::Result;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::{
     exit::Exit,
     image,
     interrupt::{self, Texts},
-    render::{meter::Meter, sizes::bytes},
+    render::{self, meter::Meter, sizes::bytes},
 };
 
 const TEXTS: Texts = Texts {
@@ -44,8 +44,7 @@ pub async fn convert(args: &Convert) -> Result<Exit> {
             format!("{done:#}\n")
         }
     };
-    // Whoever reads may have gone.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    render::print(&text);
     Ok(Exit::Done)
 }
 

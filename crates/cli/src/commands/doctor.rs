@@ -1,5 +1,3 @@
-use std::io::Write;
-
 use publisher::{Check, CheckStatus, CloudName, Error, ErrorReport, Kind, Result, Runtime, Variables};
 use serde_json::json;
 
@@ -23,7 +21,7 @@ pub async fn doctor(args: &Doctor) -> Result<Exit> {
             return Err(Error::new(Kind::Config, "only AWS has a set-up to print")
                 .with_hint("publish doctor aws --setup; docs/azure.md has Azure's role"));
         }
-        show(&backend_aws::setup(&settings.aws, &spec)?);
+        render::print(&backend_aws::setup(&settings.aws, &spec)?);
         return Ok(Exit::Done);
     }
     let runtime = Runtime::new(render::reporter(), None);
@@ -37,16 +35,11 @@ pub async fn doctor(args: &Doctor) -> Result<Exit> {
         };
         all.push((*cloud, checks));
     }
-    show(&match args.format {
+    render::print(&match args.format {
         Format::Human => human(&all),
         Format::Json => json(&all),
     });
     Ok(exit(&all))
-}
-
-/// Standard output. Whoever reads may have gone.
-fn show(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn exit(all: &[(CloudName, Vec<Check>)]) -> Exit {

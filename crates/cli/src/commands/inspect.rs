@@ -1,12 +1,10 @@
-use std::io::Write;
-
 use publisher::Result;
 
 use crate::{
     args::{Format, Inspect},
     exit::Exit,
     image,
-    render::inspect::Inspection,
+    render::{self, inspect::Inspection},
 };
 
 pub async fn inspect(args: &Inspect) -> Result<Exit> {
@@ -18,7 +16,6 @@ pub async fn inspect(args: &Inspect) -> Result<Exit> {
         Format::Human => inspection.human(),
         Format::Json => inspection.json()?,
     };
-    // Whoever reads may have gone.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    render::print(&text);
     Ok(Exit::Done)
 }

@@ -8,13 +8,21 @@ mod plain;
 pub mod report;
 pub mod sizes;
 
-use std::{io::IsTerminal, sync::Arc};
+use std::{
+    io::{IsTerminal, Write},
+    sync::Arc,
+};
 
 use publisher::Reporter;
 
 /// The reporter for where standard error goes: bars on a terminal, lines anywhere else.
 pub fn reporter() -> Arc<dyn Reporter> {
     if on_terminal() { Arc::new(bars::Bars::default()) } else { Arc::new(plain::Plain) }
+}
+
+/// Writes to standard output. Whoever reads may have gone; the exit code tells all the same.
+pub fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn on_terminal() -> bool {

@@ -1,10 +1,8 @@
 //! The report at the end, on standard output.
 
-use std::io::Write;
-
 use publisher::{ErrorReport, Report, Status, TargetReport};
 
-use super::{message, sizes::bytes};
+use super::{message, print, sizes::bytes};
 use crate::args::Format;
 
 pub fn show(report: &Report, format: Format) {
@@ -12,8 +10,7 @@ pub fn show(report: &Report, format: Format) {
         Format::Human => human(report),
         Format::Json => serde_json::to_string_pretty(report).map(|text| text + "\n").unwrap_or_default(),
     };
-    // Whoever reads may have gone; the exit code tells all the same.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    print(&text);
     for target in &report.targets {
         show_errors(target);
     }

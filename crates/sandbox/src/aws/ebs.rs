@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{
-    region,
-    state::{ACCOUNT, Progress, Snapshot, Tags},
+    json, region,
+    state::{ACCOUNT, Progress, Snapshot},
 };
 use crate::{
     FaultKind,
@@ -82,7 +82,7 @@ fn start(world: &World, call: &Call) -> Result<Reply, Reply> {
     let body = call.json();
     let size = body["VolumeSize"].as_u64().filter(|size| (1..=65_536).contains(size));
     let size = size.ok_or_else(|| invalid("INVALID_VOLUME_SIZE", "VolumeSize must be from 1 to 65536 GiB."))?;
-    let tags: Tags = body["Tags"].as_array().into_iter().flatten().filter_map(tag).collect();
+    let tags = json::tags(&body);
     let mut regions = world.aws.regions();
     let region = regions.entry(region(call)).or_default();
     let token = body["ClientToken"].as_str().map(|token| format!("ebs:{token}"));
@@ -123,10 +123,6 @@ fn start(world: &World, call: &Call) -> Result<Reply, Reply> {
     region.tokens.extend(token.map(|token| (token, snapshot.id.clone())));
     region.snapshots.insert(snapshot.id.clone(), snapshot);
     Ok(reply)
-}
-
-fn tag(tag: &Value) -> Option<(String, String)> {
-    Some((tag["Key"].as_str()?.to_owned(), tag["Value"].as_str().unwrap_or_default().to_owned()))
 }
 
 fn started(snapshot: &Snapshot) -> Reply {

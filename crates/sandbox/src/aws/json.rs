@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     FaultKind,
+    aws::state::Tags,
     message::{Call, Reply},
 };
 
@@ -11,6 +12,13 @@ use crate::{
 pub fn operation(call: &Call) -> String {
     let target = call.header("x-amz-target").unwrap_or_default();
     target.rsplit('.').next().filter(|name| !name.is_empty()).unwrap_or("Unknown").to_owned()
+}
+
+/// The tags of a body.
+pub fn tags(body: &Value) -> Tags {
+    let tag =
+        |tag: &Value| Some((tag["Key"].as_str()?.to_owned(), tag["Value"].as_str().unwrap_or_default().to_owned()));
+    body["Tags"].as_array().into_iter().flatten().filter_map(tag).collect()
 }
 
 pub fn reply(status: u16, body: &Value) -> Reply {

@@ -4,6 +4,7 @@ mod ebs;
 mod ec2;
 mod iam;
 mod json;
+mod query;
 mod quotas;
 mod s3;
 mod ssm;
@@ -14,6 +15,7 @@ mod sts;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Method;
 
+use self::query::Params;
 pub use self::{iam::Grant, state::Aws};
 use crate::{
     environment::ACCESS_KEY,
@@ -68,11 +70,11 @@ pub fn route(call: &Call) -> Route {
         service: if sso::is_portal(call) { "sso" } else { "sts" }.to_owned(),
     });
     let (operation, handler, refuse): (String, Handler, Refuse) = match scope.service.as_str() {
-        "ec2" => (format!("ec2:{}", ec2::operation(call)), ec2::answer, ec2::refuse),
+        "ec2" => (format!("ec2:{}", query::operation(call)), ec2::answer, ec2::refuse),
         "ebs" => (format!("ebs:{}", ebs::operation(call)), ebs::answer, ebs::refuse),
-        "sts" => (format!("sts:{}", ec2::operation(call)), sts::answer, ec2::refuse),
+        "sts" => (format!("sts:{}", query::operation(call)), sts::answer, query::refuse),
         "sso" => ("sso:GetRoleCredentials".to_owned(), sso::answer, json::refuse),
-        "iam" => (format!("iam:{}", ec2::operation(call)), iam::answer, iam::refuse),
+        "iam" => (format!("iam:{}", query::operation(call)), iam::answer, query::refuse),
         "ssm" => (format!("ssm:{}", json::operation(call)), ssm::answer, json::refuse),
         "servicequotas" => (format!("servicequotas:{}", json::operation(call)), quotas::answer, json::refuse),
         _ => (format!("s3:{}", s3::operation(call)), s3::answer, s3::refuse),
@@ -171,7 +173,7 @@ fn actions(call: &Call, operation: &str) -> Vec<String> {
         "s3:ListParts" => only("s3:ListMultipartUploadParts"),
         "s3:HeadObject" => only("s3:GetObject"),
         "ec2:RegisterImage" | "ec2:CopyImage" | "ec2:ImportSnapshot"
-            if ec2::Params::of(call).get("TagSpecification.1.ResourceType").is_some() =>
+            if Params::of(call).get("TagSpecification.1.ResourceType").is_some() =>
         {
             vec![operation.to_owned(), "ec2:CreateTags".to_owned()]
         }
@@ -190,9 +192,9 @@ fn resource(scope: &Scope, call: &Call) -> String {
     let own = |rest: &str| format!("arn:aws:{}:{}:{}:{rest}", scope.service, scope.region, state::ACCOUNT);
     match scope.service.as_str() {
         "s3" => format!("arn:aws:s3:::{}", call.segments.join("/")),
-        "sts" => ec2::Params::of(call).get("RoleArn").unwrap_or("*").to_owned(),
+        "sts" => Params::of(call).get("RoleArn").unwrap_or("*").to_owned(),
         "iam" => {
-            format!("arn:aws:iam::{}:role/{}", state::ACCOUNT, ec2::Params::of(call).get("RoleName").unwrap_or("*"))
+            format!("arn:aws:iam::{}:role/{}", state::ACCOUNT, Params::of(call).get("RoleName").unwrap_or("*"))
         }
         "ssm" => {
             own(&format!("parameter/{}", call.json()["Name"].as_str().unwrap_or_default().trim_start_matches('/')))

@@ -75,7 +75,7 @@ fn put(world: &World, call: &Call) -> Result<Reply, Reply> {
     let body = call.json();
     let (name, text) = (name_of(&body)?, |field: &str| body[field].as_str().map(str::to_owned));
     check_name(name)?;
-    let tags: BTreeMap<_, _> = body["Tags"].as_array().into_iter().flatten().filter_map(tag).collect();
+    let tags = json::tags(&body);
     let overwrites = body["Overwrite"].as_bool().unwrap_or_default();
     if overwrites && !tags.is_empty() {
         let message = "Invalid request: tags and overwrite can't be used together.";
@@ -137,8 +137,4 @@ fn check_name(name: &str) -> Result<(), Reply> {
         return refuse("No access to reserved parameter name.");
     }
     Ok(())
-}
-
-fn tag(tag: &Value) -> Option<(String, String)> {
-    Some((tag["Key"].as_str()?.to_owned(), tag["Value"].as_str().unwrap_or_default().to_owned()))
 }

@@ -1,10 +1,9 @@
 use crate::{
     aws::{
         Scope,
-        ec2::{self, Params},
+        query::{self, Params},
         state::ACCOUNT,
     },
-    ids,
     message::{Call, Reply},
     server::World,
     xml::Xml,
@@ -60,7 +59,7 @@ const WEB_IDENTITY: &str = "sandbox-web-identity";
 
 /// Whether a call is one that needs no key: it brings a token of its own.
 pub fn is_with_web_identity(call: &Call) -> bool {
-    call.segments.is_empty() && ec2::operation(call) == "AssumeRoleWithWebIdentity"
+    call.segments.is_empty() && query::operation(call) == "AssumeRoleWithWebIdentity"
 }
 
 /// The access key, the secret and the token of a role's session.
@@ -74,11 +73,15 @@ fn assume_role(call: &Call) -> Reply {
     let is_asked =
         |role: &&Role| params.get("RoleArn") == Some(&role.arn()) && params.get("ExternalId") == role.external_id;
     let Some(role) = ROLES.iter().find(is_asked) else {
-        return refusal("AccessDenied", "The caller is not authorized to perform: sts:AssumeRole");
+        return query::error(403, "AccessDenied", "The caller is not authorized to perform: sts:AssumeRole");
     };
-    let operation = ec2::operation(call);
+    let operation = query::operation(call);
     if is_with_web_identity(call) && params.get("WebIdentityToken") != Some(WEB_IDENTITY) {
-        return refusal("InvalidIdentityToken", "The web identity token that was passed could not be validated.");
+        return query::error(
+            403,
+            "InvalidIdentityToken",
+            "The web identity token that was passed could not be validated.",
+        );
     }
     let credentials = Xml::new()
         .text("AccessKeyId", role.key)
@@ -87,29 +90,17 @@ fn assume_role(call: &Call) -> Reply {
         .text("Expiration", "2099-12-31T23:59:59Z");
     let user = Xml::new().text("Arn", role.session_arn()).text("AssumedRoleId", "AROASANDBOX:publish");
     let result = Xml::new().child("Credentials", credentials).child("AssumedRoleUser", user);
-    let metadata = Xml::new().text("RequestId", ids::random());
-    let body = Xml::new().child(&format!("{operation}Result"), result).child("ResponseMetadata", metadata);
-    Reply::xml(200, body.document(&format!("{operation}Response"), Some(NAMESPACE)))
+    query::reply(NAMESPACE, &operation, result)
 }
 
 pub fn answer(_: &World, call: &Call) -> Reply {
-    if ec2::operation(call).starts_with("AssumeRole") {
+    if query::operation(call).starts_with("AssumeRole") {
         return assume_role(call);
     }
     let result = Xml::new().text("Arn", caller(call)).text("UserId", "AIDASANDBOX").text("Account", ACCOUNT);
-    let metadata = Xml::new().text("RequestId", ids::random());
-    let body = Xml::new().child("GetCallerIdentityResult", result).child("ResponseMetadata", metadata);
-    Reply::xml(200, body.document("GetCallerIdentityResponse", Some(NAMESPACE)))
+    query::reply(NAMESPACE, "GetCallerIdentity", result)
 }
 
 pub fn invalid_token() -> Reply {
-    refusal("InvalidClientTokenId", "The security token included in the request is invalid.")
-}
-
-fn refusal(code: &str, message: &str) -> Reply {
-    let error = Xml::new().text("Type", "Sender").text("Code", code).text("Message", message);
-    Reply::xml(
-        403,
-        Xml::new().child("Error", error).text("RequestId", ids::random()).document("ErrorResponse", Some(NAMESPACE)),
-    )
+    query::error(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
 }

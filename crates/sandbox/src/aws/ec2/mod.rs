@@ -1,4 +1,4 @@
-//! EC2's query protocol: a form comes in, XML goes out.
+//! EC2, by the query protocol with answers of its own form.
 
 mod images;
 mod imports;
@@ -8,7 +8,8 @@ mod settings;
 mod sharing;
 mod snapshots;
 
-pub use self::params::{Params, matches};
+pub use self::params::matches;
+use super::query::{Params, operation};
 use crate::{
     FaultKind, ids,
     message::{Call, Reply},
@@ -27,10 +28,6 @@ fn refusal(code: &'static str, message: impl Into<String>) -> Refusal {
 
 fn missing(name: &str) -> Refusal {
     refusal("MissingParameter", format!("The request must contain the parameter {name}"))
-}
-
-pub fn operation(call: &Call) -> String {
-    Params::of(call).get("Action").unwrap_or("Unknown").to_owned()
 }
 
 pub fn answer(world: &World, call: &Call) -> Reply {

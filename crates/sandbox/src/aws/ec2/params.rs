@@ -1,29 +1,7 @@
-use std::collections::BTreeMap;
+use crate::aws::{query::Params, state::Tags};
 
-use crate::{aws::state::Tags, message::Call};
-
-/// The form of a query call.
-#[derive(Debug)]
-pub struct Params(BTreeMap<String, String>);
-
+/// What EC2 alone has in its forms.
 impl Params {
-    pub fn of(call: &Call) -> Self {
-        Self(url::form_urlencoded::parse(&call.body).into_owned().collect())
-    }
-
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    pub fn is_true(&self, name: &str) -> bool {
-        self.get(name) == Some("true")
-    }
-
-    /// `Name.1`, `Name.2`, …
-    pub fn list(&self, name: &str) -> Vec<&str> {
-        (1..).map_while(|index| self.get(&format!("{name}.{index}"))).collect()
-    }
-
     /// `Filter.N.Name` with `Filter.N.Value.M`; one action says `Filters`.
     pub fn filters(&self) -> Vec<(&str, Vec<&str>)> {
         ["Filter", "Filters"]

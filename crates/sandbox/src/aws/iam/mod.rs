@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 
 pub use self::policy::{Policy, Verdict};
 use super::{
-    ec2::{self, Params},
+    query::{self, Params},
     state::ACCOUNT,
 };
 use crate::{
-    FaultKind, ids,
     message::{Call, Reply},
     server::World,
     xml::Xml,
@@ -101,7 +100,7 @@ struct Refusal(u16, &'static str, String);
 
 pub fn answer(world: &World, call: &Call) -> Reply {
     let params = Params::of(call);
-    let action = ec2::operation(call);
+    let action = query::operation(call);
     let handler: fn(&World, &Params) -> Result<Xml, Refusal> = match action.as_str() {
         "GetRole" => get_role,
         "CreateRole" => create_role,
@@ -113,29 +112,17 @@ pub fn answer(world: &World, call: &Call) -> Reply {
         "DeletePolicyVersion" => delete_policy_version,
         "PutRolePolicy" => put_role_policy,
         "SimulatePrincipalPolicy" => simulate,
-        _ => return error(400, "InvalidAction", &format!("Could not find operation {action} for version 2010-05-08")),
+        _ => {
+            return query::error(
+                400,
+                "InvalidAction",
+                &format!("Could not find operation {action} for version 2010-05-08"),
+            );
+        }
     };
     match handler(world, &params) {
-        Ok(result) => {
-            let metadata = Xml::new().text("RequestId", ids::random());
-            let body = Xml::new().child(&format!("{action}Result"), result).child("ResponseMetadata", metadata);
-            Reply::xml(200, body.document(&format!("{action}Response"), Some(NAMESPACE)))
-        }
-        Err(Refusal(status, code, message)) => error(status, code, &message),
-    }
-}
-
-pub fn error(status: u16, code: &str, message: &str) -> Reply {
-    let inner = Xml::new().text("Type", "Sender").text("Code", code).text("Message", message);
-    let body = Xml::new().child("Error", inner).text("RequestId", ids::random());
-    Reply::xml(status, body.document("ErrorResponse", Some(NAMESPACE)))
-}
-
-pub fn refuse(_: &Call, kind: FaultKind) -> Reply {
-    match kind {
-        FaultKind::Throttle => error(400, "Throttling", "Rate exceeded"),
-        FaultKind::Deny => error(403, "AccessDenied", "The identity is not authorized to perform this operation."),
-        _ => error(500, "ServiceFailure", "An internal error has occurred"),
+        Ok(result) => query::reply(NAMESPACE, &action, result),
+        Err(Refusal(status, code, message)) => query::error(status, code, &message),
     }
 }
 
