@@ -37,19 +37,19 @@ async fn taking_on(role: &str, external_id: Option<&str>, sdk: &SdkConfig) -> Sd
 /// Whether there is a credential; `role` is the one that is taken on for it.
 async fn check(sdk: &SdkConfig, role: Option<&str>) -> Result<()> {
     let Some(provider) = sdk.credentials_provider() else {
-        let none = CredentialsError::not_loaded("the SDK has no provider");
-        return Err(no_credential(&none).caused_by(none));
+        return Err(no_credential(&CredentialsError::not_loaded("the SDK has no way to one")));
     };
     let Err(cause) = provider.provide_credentials().await else { return Ok(()) };
     let error = no_credential(&cause);
-    let error = match (role, &cause) {
-        (None, _) | (_, CredentialsError::CredentialsNotLoaded(_)) => error,
-        (Some(role), _) => error.with_hint(format!(
+    Err(match (role, &cause) {
+        // The providers that were asked in vain are no news to whoever has none.
+        (_, CredentialsError::CredentialsNotLoaded(_)) => error,
+        (None, _) => error.caused_by(cause),
+        (Some(role), _) => error.caused_by(cause).with_hint(format!(
             "check that {role} is there, and that its trust policy names whoever the credential is, with the external_id \
              that it may want"
         )),
-    };
-    Err(error.caused_by(cause))
+    })
 }
 
 fn in_region(sdk: &SdkConfig, region: &str) -> SdkConfig {
