@@ -19,6 +19,14 @@ pub fn answer(world: &World, call: &Call) -> Reply {
     let segments: Vec<_> = call.segments.iter().map(String::as_str).collect();
     match (&call.method, &segments[1..]) {
         (&Method::GET, ["state"]) => Reply::json(200, &state(world)),
+        (&Method::GET, ["requests"]) => Reply::json(200, &json!(world.azure.requests())),
+        (&Method::POST, ["elsewhere"]) => match call.json()["url"].as_str() {
+            Some(url) => {
+                world.azure.lead_elsewhere(url.to_owned());
+                Reply::empty(204)
+            }
+            None => Reply::json(400, &json!({"error": "url is the address of a page blob"})),
+        },
         (&Method::GET | &Method::HEAD, ["content", ..]) => match content(world, &call.path) {
             Some(content) => bytes(call, content),
             None => Reply::json(404, &json!({"error": "no disk has this content path"})),
@@ -38,7 +46,9 @@ pub fn answer(world: &World, call: &Call) -> Reply {
             world.clock.advance(Duration::from_secs(call.json()["advance_seconds"].as_u64().unwrap_or_default()));
             Reply::empty(204)
         }
-        _ => Reply::json(404, &json!({"error": "the sandbox has state, content, faults and clock"})),
+        _ => {
+            Reply::json(404, &json!({"error": "the sandbox has state, requests, content, faults, clock and elsewhere"}))
+        }
     }
 }
 

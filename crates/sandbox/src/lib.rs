@@ -3,7 +3,8 @@
 //!
 //! It is a rehearsal stage and every test's cloud. It checks what the real services check and answers as they answer; it
 //! keeps content in sparse files, so an image of 30 GiB costs what its data costs; and it can be looked into:
-//! `GET /_sandbox/state` lists every resource, `GET /_sandbox/content/…` gives a disk's bytes.
+//! `GET /_sandbox/state` lists every resource, `GET /_sandbox/content/…` gives a disk's bytes, and `GET /_sandbox/requests`
+//! is what Azure's Resource Manager was sent.
 //!
 //! ```text
 //! one port ─► Authorization: AWS4-HMAC-SHA256 … /region/service/ ─► aws::{ec2, ebs, s3, iam, …}

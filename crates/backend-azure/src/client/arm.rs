@@ -152,7 +152,7 @@ impl Arm {
         request.insert_header(ACCEPT, "application/json");
         if let Some(body) = body {
             request.insert_header(CONTENT_TYPE, "application/json");
-            request.set_json(body).map_err(error::from_sdk)?;
+            request.set_json(&given(body)).map_err(error::from_sdk)?;
         }
         let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
         let response: RawResponse = pipeline
@@ -201,4 +201,17 @@ fn pipeline(base: &str, credential: &Credential, transport: &Transport) -> Resul
     };
     let version = option_env!("CARGO_PKG_VERSION");
     Ok(Pipeline::new(Some("publish"), version, options, Vec::new(), vec![bearer], None))
+}
+
+/// A body without its nulls: what nothing is said about is left out.
+fn given(body: &Value) -> Value {
+    match body {
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.clone(), given(value)))
+            .collect(),
+        Value::Array(values) => values.iter().map(given).collect(),
+        other => other.clone(),
+    }
 }

@@ -102,6 +102,7 @@ impl Bench {
             .env("HOME", self.stage.path("home"))
             .env("AZURE_CONFIG_DIR", self.stage.path("az"))
             .env("AZURE_CORE_COLLECT_TELEMETRY", "0")
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("SANDBOX_PROXY", self.proxy.url())
             .current_dir(self.stage.dir.path());
         command

@@ -12,7 +12,10 @@ mod stage;
 
 mod aws;
 mod az;
+mod azurite;
 mod bench;
 mod moto;
 mod proxy;
+mod relay;
+mod service;
 mod typed;

@@ -1,52 +1,25 @@
 //! Our program against moto, as far as moto goes: it has EBS direct, but no ImportSnapshot, no deprecation and no block public
 //! access, and keeps little of what an image is registered as.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-};
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::{
     bench::Bench,
+    service::Service,
     stage::{stderr, text},
 };
 
-/// A moto that ends with this.
-struct Moto {
-    server: Child,
-    url: String,
-}
-
-impl Moto {
-    fn start(bench: &Bench) -> Self {
-        let mut server = Command::new(bench.client("moto_server"))
-            .args(["-H", "127.0.0.1", "-p", "0"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // It says where it listens when it does.
-        let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
-        let url = lines.by_ref().take(50).find_map(|line| Some(line.unwrap().split_once("Running on ")?.1.to_owned()));
-        // What it says from there on is nobody's business, but has to go somewhere.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { server, url: url.unwrap().trim().to_owned() }
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
+fn start(bench: &Bench) -> Service {
+    let mut command = Command::new(bench.client("moto_server"));
+    Service::start(command.args(["-H", "127.0.0.1", "-p", "0"]), "Running on ")
 }
 
 #[test]
 fn motos_ebs_direct_takes_our_blocks_and_gives_them_back() {
     let Some(bench) = Bench::with(&["moto_server", "python-aws"]) else { return };
-    let moto = Moto::start(&bench);
+    let moto = start(&bench);
     let raw = bench.raw();
     let args = ["aws", "--regions", "us-east-1,eu-west-1", "--name", "node", "--version", "1", "--format", "json"];
     let mut command = bench.stage.command(&[&args[..], &[text(&raw)]].concat());

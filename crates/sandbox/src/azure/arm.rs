@@ -125,6 +125,7 @@ pub fn answer(world: &World, call: &Call) -> Reply {
         return Reply::from(arm(401, "ExpiredAuthenticationToken", "The access token is missing, invalid or expired."))
             .with("www-authenticate", format!("Bearer authorization_uri=\"{}/{TENANT}\"", call.origin));
     }
+    world.azure.requests.note(call);
     handle(world, call).unwrap_or_else(Reply::from)
 }
 
@@ -231,6 +232,7 @@ fn put(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmError> {
         content: None,
         sas: None,
         validated: false,
+        is_elsewhere: false,
         replicas: Vec::new(),
     };
     let existing = world.azure.state().resources.get(&path.key()).cloned();

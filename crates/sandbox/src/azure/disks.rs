@@ -47,7 +47,8 @@ pub fn put(world: &World, disk: &mut Resource, existing: Option<&Resource>) -> R
         if old.properties["creationData"] != disk.properties["creationData"] {
             return Err(arm(409, "PropertyChangeNotAllowed", "Changing property 'creationData' is not allowed."));
         }
-        (disk.content, disk.sas, disk.validated) = (old.content.clone(), old.sas.clone(), old.validated);
+        (disk.content, disk.sas) = (old.content.clone(), old.sas.clone());
+        (disk.validated, disk.is_elsewhere) = (old.validated, old.is_elsewhere);
         return Ok(());
     }
     let content =
@@ -91,8 +92,12 @@ pub fn begin_access(world: &World, call: &Call, path: &Path) -> Result<Reply, Ar
     let mut sas = disk.sas.take().filter(|sas| sas.expires > now).unwrap_or_else(fresh);
     sas.expires = now + Duration::from_secs(seconds);
     // A container and a blob in it, as azcopy reads it: a deeper path would be one name with slashes in it.
-    let url =
-        format!("{}/{}/abcd?sv=2018-03-28&sr=b&si={}&sig={}%3D", call.origin, sas.name, ids::random(), sas.signature,);
+    let own = || {
+        format!("{}/{}/abcd?sv=2018-03-28&sr=b&si={}&sig={}%3D", call.origin, sas.name, ids::random(), sas.signature)
+    };
+    let elsewhere = world.azure.elsewhere().filter(|_| !disk.validated);
+    disk.is_elsewhere |= elsewhere.is_some();
+    let url = elsewhere.unwrap_or_else(own);
     disk.sas = Some(sas);
     drop(state);
     let operation = Operation {
@@ -111,7 +116,7 @@ pub fn end_access(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmE
         state.resources.get_mut(&path.key()).ok_or_else(|| arm(404, "ResourceNotFound", "The disk was not found."))?;
     let had_access = disk.sas.take().is_some();
     if had_access && !disk.validated {
-        if let Some(content) = &disk.content {
+        if let Some(content) = disk.content.as_ref().filter(|_| !disk.is_elsewhere) {
             validate(content)?;
         }
         disk.validated = true;

@@ -9,6 +9,7 @@ mod images;
 mod locations;
 mod operations;
 mod pages;
+mod requests;
 mod resource;
 mod sharing;
 mod token;
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 
 use self::{
     operations::Operation,
+    requests::Requests,
     resource::{Kind, Resource},
 };
 use crate::{
@@ -38,6 +40,9 @@ use crate::{
 pub struct Azure {
     state: Mutex<State>,
     tokens: Mutex<HashSet<String>>,
+    requests: Requests,
+    /// The page blob of another server that accesses to disks lead to, with its signature.
+    elsewhere: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +70,21 @@ impl Azure {
         for sas in self.state().resources.values_mut().filter_map(|resource| resource.sas.as_mut()) {
             sas.expires = Duration::ZERO;
         }
+    }
+
+    /// Has every access to write to a disk lead to a page blob of another server. What is written there the sandbox never
+    /// sees, nor looks at when the access ends.
+    pub fn lead_elsewhere(&self, url: String) {
+        *self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner) = Some(url);
+    }
+
+    fn elsewhere(&self) -> Option<String> {
+        self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The last requests to the Resource Manager that had a body.
+    pub fn requests(&self) -> Vec<Value> {
+        self.requests.list()
     }
 
     /// The disk that a resource has, by its id.

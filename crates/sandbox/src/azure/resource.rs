@@ -47,6 +47,8 @@ pub struct Resource {
     pub sas: Option<Sas>,
     /// Whether what was uploaded to the disk has been validated.
     pub validated: bool,
+    /// Whether it was written to on another server.
+    pub is_elsewhere: bool,
     pub replicas: Vec<Replica>,
 }
 
