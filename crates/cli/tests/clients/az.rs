@@ -45,6 +45,11 @@ fn the_way_by_hand_from_a_disk_to_a_version_in_three_regions() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let version = report["targets"][0]["resources"]["image_version"].as_str().unwrap();
     assert!(version.ends_with("/versions/1.0.1"), "{version}");
+    bench.run("bash", &[&Bench::script("azure-delete.sh"), "guide", "1.0.0", "1.0.1"]);
+    let audit = bench.stage.audit();
+    for list in ["image_versions", "image_definitions", "galleries", "images", "disks"] {
+        assert_eq!(audit["azure"][list], json!([]), "{list}");
+    }
 }
 
 #[test]

@@ -143,10 +143,26 @@ def open_up(region, ami):
     assert ssm.get_parameter(Name=parameter["Name"])["Parameter"]["Value"] == ami
 
 
+def retire(region, ami):
+    """The way of those who clean up: the snapshot cannot go before the image."""
+    client = boto3.client("ec2", region_name=region)
+    image = client.describe_images(ImageIds=[ami])["Images"][0]
+    snapshot = image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    try:
+        client.delete_snapshot(SnapshotId=snapshot)
+        raise AssertionError("a snapshot in use is deleted")
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "InvalidSnapshot.InUse", error
+    client.deregister_image(ImageId=ami)
+    client.delete_snapshot(SnapshotId=snapshot)
+    assert client.describe_images(Owners=["self"], Filters=[{"Name": "image-id", "Values": [ami]}])["Images"] == []
+
+
 imported, written = through_s3(), through_ebs()
 made = {"imported": register(imported, name), "written": register(written, name + "-ebs")}
 made["copied"] = copy(made["imported"], name)
 made["registered"] = register(copy_snapshot(written), name + "-own", OTHER)
+retire(OTHER, register(copy_snapshot(written), name + "-old", OTHER))
 open_up(HOME, made["imported"])
 open_up(OTHER, made["copied"])
 try:
