@@ -109,6 +109,10 @@ impl Backend for Aws {
         doctor::doctor(self, cx).await
     }
 
+    async fn leftovers(&self, cx: &Cx<Undo>) -> Result<Vec<Undo>> {
+        upload::leftovers(self, cx).await
+    }
+
     async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {
         undo::undo(self, cx, undo).await
     }

@@ -154,6 +154,10 @@ impl Backend for Azure {
         doctor::doctor(self, cx).await
     }
 
+    async fn leftovers(&self, cx: &Cx<Undo>) -> Result<Vec<Undo>> {
+        upload::leftovers(self, cx).await
+    }
+
     async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {
         undo::undo(self, cx, undo).await
     }

@@ -241,6 +241,13 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// the image is to go. Reads only; what is wrong is a finding and not a failure.
     async fn doctor(&self, cx: &Cx<Self::Undo>) -> Vec<Check>;
 
+    /// What is left in the cloud of the runs of this key that only making the image needed. Asked where the image is there, and
+    /// never what a journal may have lost. Reads only.
+    ///
+    /// # Errors
+    /// What the cloud answers.
+    async fn leftovers(&self, cx: &Cx<Self::Undo>) -> Result<Vec<Self::Undo>>;
+
     /// Takes one act back. What is not there any more is success.
     ///
     /// # Errors

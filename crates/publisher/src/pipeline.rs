@@ -125,6 +125,7 @@ impl<B: Backend> Pipeline<B> {
         let found = plan.found.is_some();
         if found {
             cx.journal().await.succeeded().await?;
+            self.note_leftovers(cx).await?;
         }
         let registered = match plan.found {
             Some(found) => found,
@@ -144,6 +145,20 @@ impl<B: Backend> Pipeline<B> {
         let plan = self.backend.preflight(cx, image).await.map_err(|error| error.in_stage(Stage::Preflight))?;
         cx.emit(Event::StageFinished { stage: Stage::Preflight, elapsed: started.elapsed() });
         Ok(plan)
+    }
+
+    /// The machine of a killed run, and its journal with it, may be gone: the cloud is asked what that run has left.
+    async fn note_leftovers(&self, cx: &Cx<B::Undo>) -> Result<()> {
+        match self.backend.leftovers(cx).await {
+            Ok(leftovers) => {
+                for undo in leftovers {
+                    cx.always(undo).await?;
+                }
+            }
+            // The image is there, which is what matters to whoever may not look for more.
+            Err(error) => cx.emit(Event::Warning { message: format!("cannot look for leftovers: {error}") }),
+        }
+        Ok(())
     }
 
     /// The stages that end in a registered image.

@@ -21,6 +21,7 @@ mod aws;
 mod azure;
 mod clock;
 mod content;
+mod cut;
 mod environment;
 mod fault;
 mod ids;
@@ -31,6 +32,7 @@ mod xml;
 
 pub use aws::{Decision, Grant};
 pub use clock::{Clock, Pace};
+pub use cut::{Cut, Point};
 pub use environment::Environment;
 pub use fault::{Fault, FaultKind};
 pub use server::{Error, Sandbox, Settings};

@@ -20,10 +20,11 @@ use serde::Serialize;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
-    Clock, Environment, Fault, FaultKind, Pace, audit,
+    Clock, Cut, Environment, Fault, FaultKind, Pace, Point, audit,
     aws::{self, Aws, Decision, Grant},
     azure::{self, Azure},
     content::Content,
+    cut::Cuts,
     fault::Faults,
     message::{Call, Reply},
     tls,
@@ -81,6 +82,7 @@ pub(crate) struct World {
     pub clock: Clock,
     pub pace: Pace,
     pub faults: Faults,
+    pub cuts: Cuts,
     pub traffic: Traffic,
     pub content_dir: PathBuf,
 }
@@ -185,6 +187,7 @@ impl Sandbox {
             clock: Clock::default(),
             pace: settings.pace,
             faults: Faults::default(),
+            cuts: Cuts::default(),
             traffic: Traffic::default(),
             content_dir,
         });
@@ -218,6 +221,11 @@ impl Sandbox {
     /// Ends all faults.
     pub fn clear_faults(&self) {
         self.world.faults.clear();
+    }
+
+    /// Tells when a client has come to a request at which it is to be killed. That one gets no answer, or its last.
+    pub fn cut(&self, at: Cut) -> tokio::sync::oneshot::Receiver<()> {
+        self.world.cuts.set(at)
     }
 
     /// Has the account of AWS decide something for a region.
@@ -299,9 +307,20 @@ async fn answer(world: &World, request: Request<Incoming>) -> Result<Response<Bo
     let origin = format!("https://{host}");
     let path = head.uri.path_and_query().map_or("/", |p| p.as_str());
     let mut call = Call::new(head.method, path, head.headers, body.to_bytes(), origin);
-    let reply =
-        if call.path.starts_with("/_sandbox") { audit::answer(world, &call) } else { route(world, &mut call).await? };
-    respond(&call, reply).map_err(|_| Reset)
+    if call.path.starts_with("/_sandbox") {
+        return respond(&call, audit::answer(world, &call)).map_err(|_| Reset);
+    }
+    let Some((point, tell)) = world.cuts.next() else {
+        let reply = route(world, &mut call).await?;
+        return respond(&call, reply).map_err(|_| Reset);
+    };
+    let reply = if point == Point::Before { None } else { Some(route(world, &mut call).await?) };
+    // Whoever waits for it may have gone.
+    let _ = tell.send(());
+    match reply {
+        Some(reply) if point == Point::Answered => respond(&call, reply).map_err(|_| Reset),
+        _ => std::future::pending().await,
+    }
 }
 
 async fn route(world: &World, call: &mut Call) -> Result<Reply, Reset> {

@@ -28,6 +28,15 @@ pub enum Uploaded {
     },
 }
 
+/// The object of a run that was killed between importing it and deleting it. A snapshot that is not completed AWS gives up by
+/// itself.
+pub async fn leftovers(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Undo>> {
+    match aws.config.route()? {
+        Via::S3(bucket) => parts::leftovers(aws, cx, bucket).await,
+        Via::Ebs => Ok(Vec::new()),
+    }
+}
+
 pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uploaded> {
     let uploaded = match aws.config.route()? {
         Via::S3(bucket) => parts::upload(aws, cx, image, bucket).await,

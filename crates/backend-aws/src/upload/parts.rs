@@ -32,10 +32,8 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, bucket: &str) 
     let (decided, region) = (aws.decided()?, aws.home()?);
     let layout = DynamicVhd::new(image.clone(), decided.shape.disk_size)?;
     let length = layout.length();
-    let key = format!("{}{}-{}.vhd", aws.config.prefix.as_deref().unwrap_or_default(), decided.name, cx.run().short());
-    let (owned_bucket, owned_key) = (bucket.to_owned(), key.clone());
-    let undo =
-        cx.always(Undo::DeleteObject { region: region.to_owned(), bucket: owned_bucket, key: owned_key }).await?;
+    let key = key(aws, cx)?;
+    let undo = cx.always(delete(region, bucket, &key)).await?;
 
     let s3 = aws.clients.s3(region);
     let create = || async {
@@ -58,6 +56,29 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, bucket: &str) 
     transfer::run(cx, Arc::new(layout), parts.clone()).await?;
     cx.retry("completing the upload", || parts.complete(length)).await?;
     Ok(Uploaded::Object { bucket: bucket.to_owned(), key, undo })
+}
+
+/// The object's key, which is the run's own.
+fn key(aws: &Aws, cx: &Cx<Undo>) -> Result<String> {
+    let prefix = aws.config.prefix.as_deref().unwrap_or_default();
+    Ok(format!("{prefix}{}-{}.vhd", aws.decided()?.name, cx.run().short()))
+}
+
+fn delete(region: &str, bucket: &str, key: &str) -> Undo {
+    Undo::DeleteObject { region: region.to_owned(), bucket: bucket.to_owned(), key: key.to_owned() }
+}
+
+/// The object, if it is there.
+pub async fn leftovers(aws: &Aws, cx: &Cx<Undo>, bucket: &str) -> Result<Vec<Undo>> {
+    let (key, region) = (key(aws, cx)?, aws.home()?);
+    let s3 = aws.clients.s3(region);
+    let look = || async { s3.head_object().bucket(bucket).key(&key).send().await.map_err(classify) };
+    match cx.retry("looking for an earlier object", look).await {
+        Ok(_) => Ok(vec![delete(region, bucket, &key)]),
+        // Without the right to list, S3 says of what is not there that it is forbidden.
+        Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Denied) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The parts of an upload.

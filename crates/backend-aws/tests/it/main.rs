@@ -5,6 +5,9 @@
 mod coldsnap;
 mod doctor;
 mod faults;
+mod kill;
+#[path = "../../../publisher/tests/kill_matrix/mod.rs"]
+mod kill_matrix;
 mod parameters;
 mod publish;
 mod refusals;

@@ -54,6 +54,16 @@ impl Stage {
         Self { image: Arc::new(Image::open(path).unwrap()), dir, sandbox, config, spec }
     }
 
+    /// Leaves the beginning of the image alone.
+    pub fn shrink_to(&mut self, size: u64) {
+        let path = self.dir.path().join("small.raw");
+        std::fs::copy(self.dir.path().join("disk.raw"), &path).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(size).unwrap();
+        file.write_all_at(&[6; 1 << 20], size - (1 << 20)).unwrap();
+        self.image = Arc::new(Image::open(path).unwrap());
+    }
+
     pub fn variables(&self) -> Variables {
         self.sandbox.environment().iter().collect()
     }

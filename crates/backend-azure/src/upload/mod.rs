@@ -10,7 +10,7 @@ use publisher::{Cx, Result, UndoId, transfer};
 use serde::{Deserialize, Serialize};
 use vhd::{FixedVhd, Image, Layout};
 
-use crate::{Azure, Undo};
+use crate::{Azure, Undo, client::versions, tags};
 use disk::Access;
 use pages::Pages;
 
@@ -23,6 +23,15 @@ pub struct Uploaded {
     pub undo: UndoId,
     /// The undo that ends its access.
     pub access: UndoId,
+}
+
+/// The disk of a run that was killed between making an image of it and deleting it.
+pub async fn leftovers(azure: &Azure, cx: &Cx<Undo>) -> Result<Vec<Undo>> {
+    let disk = azure.names.disk(cx.run().short());
+    let there = cx.retry("looking for an earlier disk", || azure.arm.find(&disk, versions::DISKS)).await?;
+    let left = there.filter(|found| tags::is_of_run(found, cx.run()) && tags::is_intermediate(found));
+    let attempt = left.as_ref().and_then(tags::attempt_of).map(str::to_owned);
+    Ok(attempt.map(|attempt| Undo::DeleteDisk { disk, attempt }).into_iter().collect())
 }
 
 pub async fn upload(azure: &Azure, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uploaded> {

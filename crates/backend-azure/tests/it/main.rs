@@ -7,6 +7,9 @@ mod credentials;
 mod definitions;
 mod destinations;
 mod faults;
+mod kill;
+#[path = "../../../publisher/tests/kill_matrix/mod.rs"]
+mod kill_matrix;
 mod publish;
 mod refusals;
 mod regions;

@@ -73,7 +73,7 @@ fn aws_reads_what_we_publish() {
         assert_eq!(image[field], value, "{image:#}");
     }
     assert_eq!(
-        (&image["EnaSupport"], &image["BlockDeviceMappings"][0]["Ebs"]["VolumeType"]),
-        (&true.into(), &"gp3".into())
+        (&image["EnaSupport"], &image["Public"], &image["BlockDeviceMappings"][0]["Ebs"]["VolumeType"]),
+        (&true.into(), &false.into(), &"gp3".into())
     );
 }

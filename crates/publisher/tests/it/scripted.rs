@@ -127,6 +127,10 @@ impl Backend for Scripted {
         Vec::new()
     }
 
+    async fn leftovers(&self, _: &Cx<String>) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     async fn undo(&self, cx: &Cx<String>, undo: &String) -> Result<()> {
         // As an undo that waits for a long operation does: it works after the run was cancelled too.
         cx.sleep(std::time::Duration::from_millis(1)).await?;

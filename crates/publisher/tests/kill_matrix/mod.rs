@@ -1,0 +1,102 @@
+//! The kill matrix, which each backend runs on its sandbox: a run is cut off at each of its requests, before it is sent, before
+//! it is answered and just after that, and then it is run again. Whatever the cell, in the end there is what an undisturbed run
+//! leaves, and nothing else.
+
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use publisher::{Status, TargetReport};
+use sandbox::{Cut, Point, Sandbox};
+use serde_json::Value;
+
+/// A sandbox with a backend and an image.
+pub trait Stage {
+    fn sandbox(&self) -> &Sandbox;
+
+    /// Where journals are kept.
+    fn state_dir(&self) -> PathBuf;
+
+    async fn publish(&self) -> TargetReport;
+
+    /// What is published and what is left, without what is otherwise in every run.
+    fn outcome(&self) -> Value;
+}
+
+const POINTS: [Point; 3] = [Point::Before, Point::Sent, Point::Answered];
+
+/// Runs all cells, each on a stage of its own, with the journal of the killed run or without it: on another machine.
+///
+/// # Panics
+/// If a cell ends otherwise than an undisturbed run.
+pub async fn run<S: Stage>(what: &str, stage: impl AsyncFn() -> S, keeps_journal: bool) {
+    let undisturbed = stage().await;
+    assert_eq!(undisturbed.publish().await.status, Status::Published);
+    let (wanted, total) = (undisturbed.outcome(), requests(undisturbed.sandbox()));
+    let (mut table, mut wrong) = (String::new(), Vec::new());
+    for point in POINTS {
+        let mut row = String::new();
+        for request in 1..=total {
+            let stage = stage().await;
+            let was_cut = is_cut_off(&stage, Cut { request, point }).await;
+            let_go(&stage.state_dir(), keeps_journal);
+            let report = stage.publish().await;
+            let (found, status) = (stage.outcome(), report.status);
+            let is_well = matches!(status, Status::Published | Status::Unchanged) && found == wanted;
+            row.push(match status {
+                _ if !is_well => '!',
+                _ if !was_cut => '-',
+                Status::Unchanged => '=',
+                _ => '+',
+            });
+            if !is_well {
+                let differs = difference(&found, &wanted);
+                wrong.push(format!("{point:?} {request}: {status:?} {:?} {differs}", report.error));
+            }
+        }
+        table += &format!("  {:9} {row}\n", format!("{point:?}"));
+    }
+    let journal = if keeps_journal { "with its journal" } else { "without its journal" };
+    let head = format!("{what}, killed at each of {total} requests and run again {journal}:");
+    let key = "+ published, = found as it is, - not reached, ! wrong";
+    // Past the harness, which keeps what a test prints to itself.
+    let _ = write!(std::io::stderr(), "{head}\n{table}  {key}\n");
+    assert!(wrong.is_empty(), "{} cells of {}:\n{}", wrong.len(), total * 3, wrong.join("\n"));
+}
+
+fn requests(sandbox: &Sandbox) -> u64 {
+    let state = sandbox.state();
+    state["traffic"].as_object().unwrap().values().map(|count| count["requests"].as_u64().unwrap()).sum()
+}
+
+/// Runs until it is cut off, and whether it was: which requests go beside each other is not the same in every run.
+async fn is_cut_off(stage: &impl Stage, cut: Cut) -> bool {
+    let reached = stage.sandbox().cut(cut);
+    tokio::select! {
+        biased;
+        Ok(()) = reached => true,
+        report = stage.publish() => {
+            assert_eq!(report.status, Status::Published, "{:?}", report.error);
+            false
+        }
+    }
+}
+
+/// A killed process holds no journal any more. Here a write that was under way when the run was dropped has to end first.
+fn let_go(state_dir: &Path, keeps_journal: bool) {
+    for journal in std::fs::read_dir(state_dir.join("runs")).into_iter().flatten() {
+        File::open(journal.unwrap().path()).unwrap().lock().unwrap();
+    }
+    if !keeps_journal && state_dir.exists() {
+        std::fs::remove_dir_all(state_dir).unwrap();
+    }
+}
+
+fn difference(found: &Value, wanted: &Value) -> String {
+    let (found, wanted) = (format!("{found:#}"), format!("{wanted:#}"));
+    let more: Vec<_> = found.lines().filter(|line| !wanted.contains(*line)).map(str::trim).collect();
+    let less: Vec<_> = wanted.lines().filter(|line| !found.contains(*line)).map(str::trim).collect();
+    format!("has {more:?}, lacks {less:?}")
+}
