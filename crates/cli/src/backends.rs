@@ -26,6 +26,11 @@ pub async fn target(
     }
 }
 
+/// A cloud by its name.
+pub fn named(name: &str) -> Option<CloudName> {
+    [AZURE, AWS].into_iter().find(|cloud| cloud.0 == name)
+}
+
 /// The clouds that are meant.
 pub fn of(clouds: Clouds) -> &'static [CloudName] {
     match clouds {

@@ -13,7 +13,7 @@ pub struct Texts {
 /// What is said of a run.
 pub const RUN: Texts = Texts {
     first: "interrupted: taking back what was begun; once more to leave at once",
-    second: "left at once; publish the same image again to take back and finish what was begun",
+    second: "left at once; publish the same image again to finish what was begun, or take it back with: publish cleanup",
 };
 
 /// What is said of something that only looks.

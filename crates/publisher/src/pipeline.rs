@@ -5,9 +5,10 @@ use tokio::time::Instant;
 use vhd::Image;
 
 use crate::{
-    Artifact, Backend, Check, CloudName, Cx, Durable, Error, ErrorReport, Event, Kind, Mode, Plan, RegionOutcome,
-    RegionReport, RegionState, Replication, Result, RunKey, Runtime, Stage, Status, Target, TargetReport,
-    journal::Journal, journal::When,
+    Artifact, Backend, Check, Cleanup, CloudName, Cx, Durable, Error, ErrorReport, Event, Kind, Mode, Plan,
+    RegionOutcome, RegionReport, RegionState, Replication, Result, RunKey, Runtime, Stage, Status, Target,
+    TargetReport,
+    journal::{self, Journal, When},
 };
 
 /// How long taking one act back may take.
@@ -77,6 +78,26 @@ impl<B: Backend> Target for Pipeline<B> {
             }),
         };
         self.report(None, progress, result)
+    }
+
+    async fn clean_up(&self, runtime: &Runtime, run: &RunKey) -> Result<Cleanup> {
+        let name = self.backend.name();
+        let none = || Error::new(Kind::NotFound, format!("there is no journal of run {run} for {name}"));
+        let dir =
+            runtime.state_dir.as_deref().filter(|dir| journal::path(dir, name.0, run).exists()).ok_or_else(none)?;
+        let journal = Journal::open(dir, name.0, run)?;
+        let cx = Cx::new(name, run.clone(), runtime.clone(), Mode::Publish, journal);
+        let due = cx.journal().await.pending().len();
+        tokio::select! {
+            biased;
+            () = runtime.cancel.cancelled() => return Err(Error::cancelled()),
+            () = self.unwind(&cx, |_| true) => {}
+        }
+        let left = cx.journal().await.pending().len();
+        if left == 0 && due > 0 {
+            cx.journal().await.run_done("cleaned_up").await?;
+        }
+        Ok(Cleanup { undone: due - left, left })
     }
 
     async fn doctor(&self, runtime: &Runtime) -> Vec<Check> {

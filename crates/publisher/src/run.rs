@@ -1,7 +1,9 @@
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::{Error, Kind, Result};
 
 /// The identity of a run: a hash over the image's digest and everything that decides what is registered. The same
 /// inputs give the same key, so a rerun finds what an earlier run made.
@@ -33,6 +35,17 @@ impl RunKey {
     #[must_use]
     pub fn short(&self) -> &str {
         &self.0[..12]
+    }
+}
+
+impl FromStr for RunKey {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::new(Kind::Config, format!("\"{text}\" is no run: a run is thirty-two hexadecimal digits")))
     }
 }
 

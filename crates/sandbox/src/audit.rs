@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    Fault,
+    Cut, Fault,
     content::Content,
     message::{Call, Reply},
     server::World,
@@ -15,7 +15,15 @@ use crate::{
 /// Disks of both clouds are a whole number of these.
 const DISK_UNIT: u64 = 1 << 20;
 
-pub fn answer(world: &World, call: &Call) -> Reply {
+pub async fn answer(world: &World, call: &Call) -> Reply {
+    if call.method == Method::GET && call.path == "/_sandbox/cut" {
+        // Answered when the client has come there.
+        return Reply::empty(if world.cuts.is_reached().await { 204 } else { 404 });
+    }
+    act(world, call)
+}
+
+fn act(world: &World, call: &Call) -> Reply {
     let segments: Vec<_> = call.segments.iter().map(String::as_str).collect();
     match (&call.method, &segments[1..]) {
         (&Method::GET, ["state"]) => Reply::json(200, &state(world)),
@@ -38,6 +46,13 @@ pub fn answer(world: &World, call: &Call) -> Reply {
             }
             Err(error) => Reply::json(400, &json!({"error": error.to_string()})),
         },
+        (&Method::POST, ["cut"]) => match serde_json::from_slice::<Cut>(&call.body) {
+            Ok(cut) => {
+                world.cuts.set_from_outside(cut);
+                Reply::empty(204)
+            }
+            Err(error) => Reply::json(400, &json!({"error": error.to_string()})),
+        },
         (&Method::DELETE, ["faults"]) => {
             world.faults.clear();
             Reply::empty(204)
@@ -46,9 +61,10 @@ pub fn answer(world: &World, call: &Call) -> Reply {
             world.clock.advance(Duration::from_secs(call.json()["advance_seconds"].as_u64().unwrap_or_default()));
             Reply::empty(204)
         }
-        _ => {
-            Reply::json(404, &json!({"error": "the sandbox has state, requests, content, faults, clock and elsewhere"}))
-        }
+        _ => Reply::json(
+            404,
+            &json!({"error": "the sandbox has state, requests, content, faults, cut, clock and elsewhere"}),
+        ),
     }
 }
 

@@ -1,12 +1,14 @@
 //! A client that is killed at a certain request: the sandbox tells when to, and sees to it that the request has come as far as
 //! was asked for.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde::Deserialize;
 use tokio::sync::oneshot;
 
 /// How far the request comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Point {
     /// It has no effect: the client was killed before it was sent.
     Before,
@@ -17,7 +19,7 @@ pub enum Point {
 }
 
 /// At which request a client is to be killed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Cut {
     /// Counted from 1, from now on.
     pub request: u64,
@@ -27,7 +29,11 @@ pub struct Cut {
 
 /// The cut that is to come.
 #[derive(Debug, Default)]
-pub struct Cuts(Mutex<Option<(Cut, oneshot::Sender<()>)>>);
+pub struct Cuts {
+    next: Mutex<Option<(Cut, oneshot::Sender<()>)>>,
+    /// Where it was set from outside, and nobody waits for it yet.
+    told: Mutex<Option<oneshot::Receiver<()>>>,
+}
 
 impl Cuts {
     /// Sets the cut, in place of any other. The receiver is told when it is reached.
@@ -35,6 +41,20 @@ impl Cuts {
         let (tell, told) = oneshot::channel();
         *self.lock() = Some((cut, tell));
         told
+    }
+
+    /// Sets the cut for whoever asks later.
+    pub fn set_from_outside(&self, cut: Cut) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.set(cut));
+    }
+
+    /// Waits until the cut that was set from outside is reached; false if there is none.
+    pub async fn is_reached(&self) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match told {
+            Some(told) => told.await.is_ok(),
+            None => false,
+        }
     }
 
     /// Counts a request; if the client is to be killed at it, how far it comes, and whom to tell.
@@ -48,7 +68,7 @@ impl Cuts {
         cut.take().map(|(cut, tell)| (cut.point, tell))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Cut, oneshot::Sender<()>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<(Cut, oneshot::Sender<()>)>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

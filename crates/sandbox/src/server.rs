@@ -308,7 +308,7 @@ async fn answer(world: &World, request: Request<Incoming>) -> Result<Response<Bo
     let path = head.uri.path_and_query().map_or("/", |p| p.as_str());
     let mut call = Call::new(head.method, path, head.headers, body.to_bytes(), origin);
     if call.path.starts_with("/_sandbox") {
-        return respond(&call, audit::answer(world, &call)).map_err(|_| Reset);
+        return respond(&call, audit::answer(world, &call).await).map_err(|_| Reset);
     }
     let Some((point, tell)) = world.cuts.next() else {
         let reply = route(world, &mut call).await?;

@@ -12,10 +12,8 @@ use crate::{kill_matrix, stage::Stage};
 
 async fn stage(route: Route) -> Stage {
     let mut stage = Stage::new(route).await;
-    if route == Route::Ebs {
-        // Each block is a request, and four are like forty.
-        stage.shrink_to(2 << 20);
-    }
+    // Each block is a request, and four are like forty; two parts are like twenty.
+    stage.shrink_to(if route == Route::Ebs { 2 << 20 } else { 10 << 20 });
     stage.config.deprecate_after_days = Some(90);
     stage.config.ssm_parameters = Names::parse("/images/{name}");
     stage.config.sharing = Some(Sharing { accounts: Names::parse("210987654321"), ..Sharing::default() });

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod history;
 mod image;
 mod publish;
 mod sandbox;
@@ -7,6 +8,7 @@ mod sandbox;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use self::{
+    history::{Cleanup, Runs},
     image::{Convert, Inspect, Layout, Opening},
     publish::{Clouds, Destination, Doctor, Publish, Route, Selection, Source, Status},
     sandbox::{Demo, Sandbox},
@@ -38,6 +40,10 @@ pub enum Command {
     All(Publish),
     /// Say how far an image is that was published before
     Status(Status),
+    /// List the runs that journals on this machine tell of
+    Runs(Runs),
+    /// Take back what killed or failed runs have left, as their journals on this machine say
+    Cleanup(Cleanup),
     /// Look at what publishing as configured needs, and change nothing: identity, permissions, regions, quotas
     Doctor(Doctor),
     /// Publish a disk that it makes to both clouds, on the embedded sandbox

@@ -1,10 +1,12 @@
 //! One file for each command.
 
+mod cleanup;
 mod convert;
 mod demo;
 mod doctor;
 mod inspect;
 mod publish;
+mod runs;
 mod sandbox;
 mod status;
 
@@ -22,6 +24,8 @@ pub async fn run(args: Args) -> Exit {
         Command::Aws(args) => publish::publish(args, &[AWS]).await,
         Command::All(args) => publish::publish(args, &[AZURE, AWS]).await,
         Command::Status(args) => status::status(args).await,
+        Command::Runs(args) => runs::runs(args),
+        Command::Cleanup(args) => cleanup::cleanup(args).await,
         Command::Doctor(args) => doctor::doctor(args).await,
         Command::Demo(args) => demo::demo(args).await,
         Command::Inspect(args) => inspect::inspect(args).await,

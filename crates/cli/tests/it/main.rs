@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod cleanup;
 mod configuration;
 mod demo;
 mod disks;
@@ -16,6 +17,7 @@ mod doctor;
 mod identity;
 mod identity_aws;
 mod images;
+mod kill;
 mod memory;
 mod publish_all;
 mod secrets;

@@ -1,6 +1,6 @@
 use std::{path::Path, sync::Arc};
 
-use publisher::{Kind, Mode, Pipeline, Runtime, Silent, Stage, Status, Target, TargetReport};
+use publisher::{Cleanup, Kind, Mode, Pipeline, Runtime, Silent, Stage, Status, Target, TargetReport};
 use tempfile::TempDir;
 use vhd::Image;
 
@@ -132,6 +132,32 @@ async fn what_a_killed_run_left_is_taken_back_by_the_next() {
         let undone_first = next.cloud.lock().unwrap().log[0].clone();
         assert_eq!(undone_first, format!("undo {stage}"), "the newest of the killed run");
     }
+}
+
+#[tokio::test]
+async fn what_a_killed_run_left_can_be_taken_back_alone() {
+    let dir = TempDir::new().unwrap();
+    let backend = Scripted { hang: Some(Stage::Register), ..Scripted::default() };
+    let pipeline = Pipeline::new(backend.clone());
+    let (runtime, image) = (runtime(dir.path()), image(dir.path()));
+    let key = {
+        let run = pipeline.publish(&runtime, &image, Mode::Publish);
+        let hangs = async {
+            while !things(&backend).contains(&"register".to_owned()) {
+                tokio::task::yield_now().await;
+            }
+            let key = publisher::runs(&dir.path().join("state")).unwrap()[0].run.clone();
+            let error = Pipeline::new(backend.clone()).clean_up(&runtime, &key).await.unwrap_err();
+            assert_eq!(error.kind(), Kind::Conflict, "it is still under way");
+            key
+        };
+        tokio::select! { biased; key = hangs => key, _ = run => panic!("it hangs") }
+    };
+    assert_eq!(pipeline.clean_up(&runtime, &key).await.unwrap(), Cleanup { undone: 3, left: 0 });
+    assert_eq!(things(&backend), [""; 0]);
+    assert_eq!(backend.cloud.lock().unwrap().log, ["undo register", "undo import", "undo upload"]);
+    let other = publisher::RunKey::new([("x", "y".to_owned())]);
+    assert_eq!(pipeline.clean_up(&runtime, &other).await.unwrap_err().kind(), Kind::NotFound);
 }
 
 #[tokio::test]

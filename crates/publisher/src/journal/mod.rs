@@ -1,5 +1,7 @@
 //! What a run remembers: an append-only file of JSON lines, each of them on disk before the run goes on.
 
+mod history;
+
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{Read, Write},
@@ -11,6 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::history::{PastRun, PastState, runs};
 use crate::{Durable, Error, Kind, Result, RunKey, Stage};
 
 /// Names an undo within its run.
@@ -56,19 +59,22 @@ pub struct Journal<U> {
     path: PathBuf,
     next: u64,
     pending: Vec<Pending<U>>,
+    /// When the last run began, and how it ended.
+    began: Option<jiff::Timestamp>,
+    outcome: Option<String>,
 }
 
 impl<U: Durable> Journal<U> {
     /// A journal that is not kept.
     pub fn in_memory() -> Self {
-        Self { file: None, path: PathBuf::new(), next: 0, pending: Vec::new() }
+        Self::at(PathBuf::new(), None)
     }
 
     /// Opens the journal of a run under `state_dir`, or begins it. What an earlier run of the same key left undone is
     /// [`pending`](Self::pending).
     pub fn open(state_dir: &Path, cloud: &str, run: &RunKey) -> Result<Self> {
         let dir = state_dir.join("runs");
-        let path = dir.join(format!("{run}.{cloud}.jsonl"));
+        let path = path(state_dir, cloud, run);
         let failed = |what: &str, source: std::io::Error| {
             Error::new(Kind::Local, format!("cannot {what} the journal {}", path.display()))
                 .with_hint("journals are kept under the state directory; --state-dir names another")
@@ -99,11 +105,17 @@ impl<U: Durable> Journal<U> {
         if whole < bytes.len() {
             file.set_len(whole as u64).map_err(|e| failed("mend", e))?;
         }
-        let mut journal = Self { file: Some(Arc::new(file)), path: path.clone(), next: 0, pending: Vec::new() };
-        for line in String::from_utf8_lossy(&bytes[..whole]).lines() {
-            journal.replay(line)?;
-        }
+        let mut journal = Self::at(path.clone(), Some(Arc::new(file)));
+        journal.replay_all(&bytes[..whole])?;
         Ok(journal)
+    }
+
+    fn at(path: PathBuf, file: Option<Arc<File>>) -> Self {
+        Self { file, path, next: 0, pending: Vec::new(), began: None, outcome: None }
+    }
+
+    fn replay_all(&mut self, lines: &[u8]) -> Result<()> {
+        String::from_utf8_lossy(lines).lines().try_for_each(|line| self.replay(line))
     }
 
     fn replay(&mut self, line: &str) -> Result<()> {
@@ -116,10 +128,14 @@ impl<U: Durable> Journal<U> {
             }
             Entry::Settled { ids } => self.forget(&ids),
             Entry::Undone { id } => self.forget(&[id]),
-            Entry::RunDone { outcome, .. } if outcome != "failed" && outcome != "interrupted" => {
-                self.pending.retain(|pending| pending.when == When::Always);
+            Entry::RunStarted { at, .. } => (self.began, self.outcome) = (Some(at), None),
+            Entry::RunDone { outcome, .. } => {
+                if outcome != "failed" && outcome != "interrupted" {
+                    self.pending.retain(|pending| pending.when == When::Always);
+                }
+                self.outcome = Some(outcome);
             }
-            _ => {}
+            Entry::StageStarted { .. } | Entry::StageDone { .. } => {}
         }
         Ok(())
     }
@@ -195,6 +211,11 @@ impl<U: Durable> Journal<U> {
                 .caused_by(source)
         })
     }
+}
+
+/// Where the journal of a run is.
+pub fn path(state_dir: &Path, cloud: &str, run: &RunKey) -> PathBuf {
+    state_dir.join("runs").join(format!("{run}.{cloud}.jsonl"))
 }
 
 fn unwritable(error: serde_json::Error) -> Error {

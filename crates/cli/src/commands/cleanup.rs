@@ -1,0 +1,114 @@
+use std::path::Path;
+
+use publisher::{Error, ErrorReport, Kind, PastRun, PastState, Result, Runtime, Variables};
+use serde_json::json;
+
+use super::runs::state_dir;
+use crate::{
+    args::{Cleanup, Format, Selection},
+    backends,
+    exit::Exit,
+    interrupt, render,
+    settings::Settings,
+};
+
+const TEXTS: interrupt::Texts = interrupt::Texts {
+    first: "interrupted; what is not taken back yet stays in the journal",
+    second: "left at once; what is not taken back yet stays in the journal",
+};
+
+pub async fn cleanup(args: &Cleanup) -> Result<Exit> {
+    let selection = Selection { profile: args.profile.clone(), config: args.config.clone(), ..Selection::default() };
+    let dir = state_dir(&selection, args.state_dir.clone())?;
+    let meant = meant(publisher::runs(&dir)?, args.run.as_deref())?;
+    let mut settings = Settings::select(&selection)?;
+    // Taking back goes by what the journal says, whatever the image is called.
+    settings.name.get_or_insert_with(|| "cleanup".to_owned());
+    let spec = settings.image_spec(Path::new(""));
+    let runtime = Runtime::new(render::reporter(), Some(dir));
+    interrupt::watch(runtime.cancel.clone(), &TEXTS);
+    let variables = Variables::of_process();
+    let mut done = Vec::new();
+    for run in meant {
+        let cleaned = match backends::named(&run.cloud) {
+            Some(cloud) => match backends::target(cloud, &settings, spec.clone(), &variables).await {
+                Ok(target) => target.clean_up(&runtime, &run.run).await,
+                Err(error) => Err(error),
+            },
+            None => Err(Error::new(Kind::Config, format!("this program knows no cloud called {}", run.cloud))),
+        };
+        done.push((run, cleaned));
+    }
+    drop(runtime);
+    render::print(&match args.format {
+        Format::Human => human(&done),
+        Format::Json => json(&done),
+    });
+    Ok(exit(&done))
+}
+
+type Cleaned = (PastRun, Result<publisher::Cleanup>);
+
+/// The runs whose acts are to be taken back.
+fn meant(runs: Vec<PastRun>, named: Option<&str>) -> Result<Vec<PastRun>> {
+    let Some(named) = named else {
+        let is_due = |run: &PastRun| run.due > 0 && run.state != PastState::Running;
+        return Ok(runs.into_iter().filter(is_due).collect());
+    };
+    let found: Vec<_> = runs.into_iter().filter(|run| run.run.as_str().starts_with(named)).collect();
+    let Some(first) = found.first() else {
+        return Err(Error::new(Kind::NotFound, format!("there is no journal of a run {named}"))
+            .with_hint("publish runs lists those that there are"));
+    };
+    match found.iter().find(|run| run.run != first.run) {
+        None => Ok(found),
+        Some(other) => {
+            let text = format!("{named} begins more than one run: {} and {}", first.run, other.run);
+            Err(Error::new(Kind::Config, text).with_hint("give more digits"))
+        }
+    }
+}
+
+fn human(done: &[Cleaned]) -> String {
+    if done.is_empty() {
+        return "nothing is to be taken back\n".to_owned();
+    }
+    let line = |(run, cleaned): &Cleaned| {
+        let what = match cleaned {
+            Ok(cleaned) if cleaned.left > 0 => format!("{} taken back, {} left", cleaned.undone, cleaned.left),
+            Ok(cleaned) => format!("{} taken back", cleaned.undone),
+            Err(error) => {
+                let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+                format!(
+                    "{}{hint}",
+                    std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": ")
+                )
+            }
+        };
+        format!("{}  {:5}  {what}\n", run.run, run.cloud)
+    };
+    done.iter().map(line).collect()
+}
+
+fn json(done: &[Cleaned]) -> String {
+    let one = |(run, cleaned): &Cleaned| {
+        let counts = cleaned.as_ref().ok();
+        json!({
+            "run": run.run, "cloud": run.cloud, "undone": counts.map(|counts| counts.undone),
+            "left": counts.map_or(run.due, |counts| counts.left), "error": cleaned.as_ref().err().map(ErrorReport::from),
+        })
+    };
+    format!("{:#}\n", json!({"schema": 1, "runs": done.iter().map(one).collect::<Vec<_>>()}))
+}
+
+fn exit(done: &[Cleaned]) -> Exit {
+    let is_well = |(_, cleaned): &&Cleaned| cleaned.as_ref().is_ok_and(|cleaned| cleaned.left == 0);
+    if done.iter().any(|(_, cleaned)| cleaned.as_ref().is_err_and(|error| error.kind() == Kind::Cancelled)) {
+        return Exit::Interrupted;
+    }
+    match done.iter().filter(is_well).count() {
+        all if all == done.len() => Exit::Done,
+        0 => Exit::Failed,
+        _ => Exit::Partly,
+    }
+}

@@ -1,0 +1,71 @@
+//! The program itself, killed in earnest at requests spread over a run, and run again. The backends' tests have all cells of
+//! this, in one process.
+
+use std::{path::Path, process::Stdio};
+
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, stderr, text};
+
+/// So many cells of each route are run.
+const CELLS: u64 = 21;
+
+fn args<'a>(cloud: &[&'a str], image: &'a Path) -> Vec<&'a str> {
+    let of_all = ["--name", "node", "--version", "1.0.0"];
+    [cloud, &of_all[..], &[text(image)]].concat()
+}
+
+/// What is published, and what is left.
+fn outcome(stage: &Stage) -> Value {
+    let audit = stage.audit();
+    let ids = |list: &Value| list.as_array().into_iter().flatten().map(|entry| entry["id"].clone()).collect::<Vec<_>>();
+    let azure = audit["azure"].as_object().unwrap().iter().map(|(kind, list)| (kind.clone(), json!(ids(list))));
+    let of_region = |region: &Value| {
+        let names: Vec<_> = region["images"].as_array().unwrap().iter().map(|image| image["name"].clone()).collect();
+        let snapshots = region["snapshots"].as_array().unwrap().len();
+        json!([names, snapshots, ids(&region["s3_objects"]), ids(&region["uploads"])])
+    };
+    let aws = audit["aws"].as_object().unwrap().iter().map(|(name, region)| (name.clone(), of_region(region)));
+    Value::Object(azure.chain(aws).collect())
+}
+
+fn requests(stage: &Stage) -> u64 {
+    stage.audit()["traffic"].as_object().unwrap().values().map(|count| count["requests"].as_u64().unwrap()).sum()
+}
+
+/// Runs the cells of a route.
+fn survives(cloud: &[&str]) {
+    let undisturbed = Stage::with_node();
+    let output = undisturbed.run(&args(cloud, &undisturbed.path("node.raw")));
+    assert!(output.status.success(), "{}", stderr(&output));
+    let (wanted, total) = (outcome(&undisturbed), requests(&undisturbed));
+    for cell in (0..CELLS).map(|cell| cell * total * 3 / CELLS) {
+        let (request, point) = (cell / 3 + 1, ["before", "sent", "answered"][(cell % 3) as usize]);
+        let stage = Stage::with_node();
+        let image = stage.path("node.raw");
+        stage.post("/_sandbox/cut", &json!({"request": request, "point": point}).to_string());
+        let mut killed =
+            stage.command(&args(cloud, &image)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        stage.get("/_sandbox/cut");
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        let (code, report) = stage.report(&args(cloud, &image));
+        assert_eq!(code, 0, "{cloud:?}, {point} {request} of {total}: {report:#}");
+        assert_eq!(outcome(&stage), wanted, "{cloud:?}, {point} {request} of {total}");
+    }
+}
+
+#[test]
+fn azure_survives_a_kill() {
+    survives(&["azure", "--regions", "westus2,eastus"]);
+}
+
+#[test]
+fn aws_survives_a_kill_through_s3() {
+    survives(&["aws", "--regions", "us-east-1,eu-west-1", "--bucket", "publish-sandbox"]);
+}
+
+#[test]
+fn aws_survives_a_kill_through_ebs_direct() {
+    survives(&["aws", "--regions", "us-east-1,eu-west-1"]);
+}

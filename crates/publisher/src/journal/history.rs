@@ -1,0 +1,140 @@
+use std::{
+    fs::{File, TryLockError},
+    io::Read,
+    path::Path,
+};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Journal;
+use crate::{Error, Kind, Result, RunKey};
+
+/// How a run that a journal tells of has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PastState {
+    /// It has not: a process is at it.
+    Running,
+    /// Its process was killed.
+    CutOff,
+    /// The image was published.
+    Done,
+    /// It failed.
+    Failed,
+    /// The user ended it.
+    Interrupted,
+    /// What it had made was taken back later on.
+    CleanedUp,
+}
+
+/// A run that a journal tells of.
+#[derive(Clone, Debug, Serialize)]
+pub struct PastRun {
+    /// Its key.
+    pub run: RunKey,
+    /// The cloud that it published to.
+    pub cloud: String,
+    /// When it began, the last time; none for one that found the image published.
+    pub began: Option<jiff::Timestamp>,
+    /// How it ended.
+    pub state: PastState,
+    /// How many acts of it are still to be taken back.
+    pub due: usize,
+}
+
+/// The runs of which there are journals, the newest last.
+///
+/// # Errors
+/// [`Kind::Local`] for a journal that cannot be read.
+pub fn runs(state_dir: &Path) -> Result<Vec<PastRun>> {
+    let dir = state_dir.join("runs");
+    let failed = |source| Error::new(Kind::Local, format!("cannot read {}", dir.display())).caused_by(source);
+    let entries = match std::fs::read_dir(&dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut runs = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".jsonl"));
+        if let Some((run, cloud)) = name.and_then(|name| name.split_once('.')) {
+            runs.extend(read(&path, run.parse()?, cloud)?);
+        }
+    }
+    runs.sort_by_key(|run| run.began);
+    Ok(runs)
+}
+
+/// None of a run that never got past its checks.
+fn read(path: &Path, run: RunKey, cloud: &str) -> Result<Option<PastRun>> {
+    let failed = |source| Error::new(Kind::Local, format!("cannot read {}", path.display())).caused_by(source);
+    let mut file = File::open(path).map_err(failed)?;
+    // The process of a run holds its journal for as long as it lives.
+    let is_held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.is_empty() && !is_held {
+        return Ok(None);
+    }
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    // How to take an act back only its backend can read; that it is due anyone can.
+    let mut journal = Journal::<Value>::at(path.to_owned(), None);
+    journal.replay_all(&bytes[..whole])?;
+    let state = match journal.outcome.as_deref() {
+        _ if is_held => PastState::Running,
+        None => PastState::CutOff,
+        Some("failed") => PastState::Failed,
+        Some("interrupted") => PastState::Interrupted,
+        Some("cleaned_up") => PastState::CleanedUp,
+        Some(_) => PastState::Done,
+    };
+    Ok(Some(PastRun { run, cloud: cloud.to_owned(), began: journal.began, state, due: journal.pending.len() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::When;
+
+    #[test]
+    fn a_run_that_never_got_past_its_checks_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = RunKey::new([]);
+        let held = Journal::<String>::open(dir.path(), "cloud", &key).unwrap();
+        assert_eq!(runs(dir.path()).unwrap()[0].state, PastState::Running);
+        drop(held);
+        assert!(runs(dir.path()).unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_journal_says_how_its_run_ended_and_what_is_due() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(runs(dir.path()).unwrap().is_empty());
+        let key = RunKey::new([("x", "y".to_owned())]);
+        let seen = || {
+            let runs = runs(dir.path()).unwrap();
+            assert_eq!((runs.len(), &runs[0].run, runs[0].cloud.as_str()), (1, &key, "cloud"));
+            (runs[0].state, runs[0].due)
+        };
+        for (outcome, state, due) in [
+            (None, PastState::CutOff, 2),
+            (Some("interrupted"), PastState::Interrupted, 2),
+            (Some("done"), PastState::Done, 1),
+            (Some("cleaned_up"), PastState::CleanedUp, 1),
+        ] {
+            let mut journal = Journal::<String>::open(dir.path(), "cloud", &key).unwrap();
+            journal.run_started("sha256:0".into()).await.unwrap();
+            if outcome.is_none() {
+                journal.defer(When::Always, "first".into()).await.unwrap();
+                journal.defer(When::OnFailure, "second".into()).await.unwrap();
+            }
+            assert_eq!(seen().0, PastState::Running);
+            if let Some(outcome) = outcome {
+                journal.run_done(outcome).await.unwrap();
+            }
+            drop(journal);
+            assert_eq!(seen(), (state, due));
+        }
+    }
+}
