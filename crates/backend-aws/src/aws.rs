@@ -4,6 +4,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use aws_sdk_ec2::types::ImageState;
 use publisher::{
     Backend, Check, CloudName, Cx, Error, ImageSpec, Kind, Plan, Region, Replication, Result, RunKey, Variables,
 };
@@ -12,7 +13,7 @@ use vhd::Image;
 use crate::{
     Config, Imported, Registered, Replica, Undo, Uploaded,
     client::Clients,
-    doctor, import,
+    doctor, find, import,
     plan::{self, Shape},
     register, replicate, status, undo, upload,
 };
@@ -109,8 +110,17 @@ impl Backend for Aws {
         doctor::doctor(self, cx).await
     }
 
-    async fn leftovers(&self, cx: &Cx<Undo>) -> Result<Vec<Undo>> {
+    async fn leftovers(&self, cx: &Cx<Undo>, _: &Registered) -> Result<Vec<Undo>> {
         upload::leftovers(self, cx).await
+    }
+
+    async fn is_registered(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<bool> {
+        let images = find::images_of_run(self, cx, undo.region()).await?;
+        Ok(images.iter().any(|image| matches!(image.state(), Some(ImageState::Available | ImageState::Pending))))
+    }
+
+    fn place(&self) -> String {
+        self.clients.endpoint().unwrap_or("AWS").to_owned()
     }
 
     async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {

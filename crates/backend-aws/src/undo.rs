@@ -20,6 +20,18 @@ pub enum Undo {
     DeregisterImages { region: String },
 }
 
+impl Undo {
+    /// Where the act was done.
+    pub(crate) fn region(&self) -> &str {
+        match self {
+            Self::DeleteObject { region, .. }
+            | Self::CancelImports { region }
+            | Self::DeleteSnapshots { region }
+            | Self::DeregisterImages { region } => region,
+        }
+    }
+}
+
 impl fmt::Display for Undo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -154,8 +154,16 @@ impl Backend for Azure {
         doctor::doctor(self, cx).await
     }
 
-    async fn leftovers(&self, cx: &Cx<Undo>) -> Result<Vec<Undo>> {
-        upload::leftovers(self, cx).await
+    async fn leftovers(&self, cx: &Cx<Undo>, registered: &Registered) -> Result<Vec<Undo>> {
+        upload::leftovers(self, cx, registered).await
+    }
+
+    async fn is_registered(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<bool> {
+        register::is_there(self, cx, undo).await
+    }
+
+    fn place(&self) -> String {
+        format!("{}, subscription {}", self.config.resource_manager(), self.names.subscription)
     }
 
     async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {

@@ -23,6 +23,8 @@ fn kind_of(status: u16, code: &str) -> Kind {
         "Md5Mismatch" | "Crc64Mismatch" => Kind::Transient,
         "ServerBusy" | "TooManyRequests" | "OperationNotAllowedOnThrottle" => Kind::Throttled,
         "InvalidVhd" => Kind::Image,
+        // With status 404, and no word of whether what was asked for is there.
+        "SubscriptionNotFound" => Kind::Denied,
         _ => match status {
             401 => Kind::Credentials,
             403 => Kind::Denied,

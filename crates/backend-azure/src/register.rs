@@ -81,6 +81,18 @@ pub async fn register(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Resu
     Ok(Registered::Version(Version { id, origin, operation }))
 }
 
+/// Whether the version, or the managed image that was wanted, which an act has made is there, and has not failed.
+pub async fn is_there(azure: &Azure, cx: &Cx<Undo>, undo: &Undo) -> Result<bool> {
+    let (id, api_version) = match undo {
+        Undo::DeleteVersion { version, .. } => (version, versions::GALLERIES),
+        Undo::DeleteImage { image, .. } => (image, versions::IMAGES),
+        Undo::EndAccess { .. } | Undo::DeleteDisk { .. } => return Ok(false),
+    };
+    let there = cx.retry("looking for the image", || azure.arm.find(id, api_version)).await?;
+    Ok(there
+        .is_some_and(|found| !tags::is_intermediate(&found) && found["properties"]["provisioningState"] != "Failed"))
+}
+
 /// That nobody has made the version during the upload.
 async fn check_free(azure: &Azure, cx: &Cx<Undo>, id: &str) -> Result<()> {
     let there = cx.retry("looking for the image version", || azure.arm.find(id, versions::GALLERIES)).await?;

@@ -241,12 +241,23 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// the image is to go. Reads only; what is wrong is a finding and not a failure.
     async fn doctor(&self, cx: &Cx<Self::Undo>) -> Vec<Check>;
 
-    /// What is left in the cloud of the runs of this key that only making the image needed. Asked where the image is there, and
-    /// never what a journal may have lost. Reads only.
+    /// What is left in the cloud of the runs of this key that only making the image needed, and that the image needs no more.
+    /// Asked where the image is there; where it is still to be made, making it takes over or discards what is there. Reads only.
     ///
     /// # Errors
     /// What the cloud answers.
-    async fn leftovers(&self, cx: &Cx<Self::Undo>) -> Result<Vec<Self::Undo>>;
+    async fn leftovers(&self, cx: &Cx<Self::Undo>, registered: &Self::Registered) -> Result<Vec<Self::Undo>>;
+
+    /// Whether an image of the run's is there, in the place that an act was done in: by now others may have published it. Reads
+    /// only.
+    ///
+    /// # Errors
+    /// What the cloud answers.
+    async fn is_registered(&self, cx: &Cx<Self::Undo>, undo: &Self::Undo) -> Result<bool>;
+
+    /// Where acts are done, in words, as far as the settings say: what one place has is not taken back in another. Asks no
+    /// cloud.
+    fn place(&self) -> String;
 
     /// Takes one act back. What is not there any more is success.
     ///

@@ -86,18 +86,18 @@ impl<B: Backend> Target for Pipeline<B> {
         let dir =
             runtime.state_dir.as_deref().filter(|dir| journal::path(dir, name.0, run).exists()).ok_or_else(none)?;
         let journal = Journal::open(dir, name.0, run)?;
+        if let Some(place) = journal.place().filter(|place| *place != self.backend.place()) {
+            let text = format!("run {run} was in {place}, and the settings lead to {}", self.backend.place());
+            return Err(
+                Error::new(Kind::Config, text).with_hint("name the profile by which it published, with --profile")
+            );
+        }
         let cx = Cx::new(name, run.clone(), runtime.clone(), Mode::Publish, journal);
-        let due = cx.journal().await.pending().len();
         tokio::select! {
             biased;
-            () = runtime.cancel.cancelled() => return Err(Error::cancelled()),
-            () = self.unwind(&cx, |_| true) => {}
+            () = runtime.cancel.cancelled() => Err(Error::cancelled()),
+            cleaned = self.take_back(&cx) => cleaned,
         }
-        let left = cx.journal().await.pending().len();
-        if left == 0 && due > 0 {
-            cx.journal().await.run_done("cleaned_up").await?;
-        }
-        Ok(Cleanup { undone: due - left, left })
     }
 
     async fn doctor(&self, runtime: &Runtime) -> Vec<Check> {
@@ -114,6 +114,27 @@ impl<B: Backend> Pipeline<B> {
     /// A context of no run: nothing of it is remembered.
     fn looking(&self, runtime: &Runtime) -> Cx<B::Undo> {
         Cx::new(self.backend.name(), RunKey::new([]), runtime.clone(), Mode::Plan, Journal::in_memory())
+    }
+
+    /// Takes back all that is pending, but no image that is there: another machine may have found it and published it.
+    async fn take_back(&self, cx: &Cx<B::Undo>) -> Result<Cleanup> {
+        let pending = cx.journal().await.pending().to_vec();
+        let mut is_registered = cx.journal().await.is_registered();
+        for act in pending.iter().filter(|act| act.when == When::OnFailure) {
+            if self.backend.is_registered(cx, &act.undo).await? {
+                cx.journal().await.succeeded().await?;
+                is_registered = true;
+                break;
+            }
+        }
+        let due = cx.journal().await.pending().to_vec();
+        self.unwind(cx, |_| true).await;
+        let left = cx.journal().await.pending().len();
+        // Where the image is there, only what was needed on the way has gone, and the run is what it was.
+        if left == 0 && !due.is_empty() && !is_registered {
+            cx.journal().await.run_done("cleaned_up").await?;
+        }
+        Ok(Cleanup { undone: due.len() - left, left })
     }
 
     /// Computes the run's key and opens its journal.
@@ -143,16 +164,18 @@ impl<B: Backend> Pipeline<B> {
             return Ok(Status::Planned);
         }
         progress.plan.clear();
+        self.begin(cx, image).await?;
         let found = plan.found.is_some();
-        if found {
+        if let Some(registered) = &plan.found {
             cx.journal().await.succeeded().await?;
-            self.note_leftovers(cx).await?;
+            self.note_leftovers(cx, registered).await?;
         }
         let registered = match plan.found {
             Some(found) => found,
             None => self.make(cx, image).await?,
         };
         progress.resources.extend(registered.resources());
+        cx.journal().await.stage_started(Stage::Replicate).await?;
         let replication = self
             .stage(cx, Stage::Replicate, async { self.backend.replicate(cx, &registered, &plan.regions).await })
             .await?;
@@ -168,9 +191,14 @@ impl<B: Backend> Pipeline<B> {
         Ok(plan)
     }
 
+    async fn begin(&self, cx: &Cx<B::Undo>, image: &Arc<Image>) -> Result<()> {
+        let digest = image.content()?.digest().to_string();
+        cx.journal().await.run_started(digest, self.backend.place()).await
+    }
+
     /// The machine of a killed run, and its journal with it, may be gone: the cloud is asked what that run has left.
-    async fn note_leftovers(&self, cx: &Cx<B::Undo>) -> Result<()> {
-        match self.backend.leftovers(cx).await {
+    async fn note_leftovers(&self, cx: &Cx<B::Undo>, registered: &B::Registered) -> Result<()> {
+        match self.backend.leftovers(cx, registered).await {
             Ok(leftovers) => {
                 for undo in leftovers {
                     cx.always(undo).await?;
@@ -186,7 +214,6 @@ impl<B: Backend> Pipeline<B> {
     async fn make(&self, cx: &Cx<B::Undo>, image: &Arc<Image>) -> Result<B::Registered> {
         // What a killed run of the same key left behind is taken back first: nothing is made twice beside it.
         self.unwind(cx, |_| true).await;
-        cx.journal().await.run_started(image.content()?.digest().to_string()).await?;
         let upload = async {
             let uploaded = self.backend.upload(cx, image).await?;
             // What was sent has to be what was hashed, or its tags would lie.
@@ -241,7 +268,7 @@ impl<B: Backend> Pipeline<B> {
             Err(_) => "failed",
         };
         // A run that never got past its checks has nothing to remember.
-        let began = result.is_ok() || !cx.journal().await.pending().is_empty();
+        let began = cx.journal().await.is_under_way() || !cx.journal().await.pending().is_empty();
         if began && let Err(error) = cx.journal().await.run_done(outcome).await {
             cx.emit(Event::Warning { message: error.to_string() });
         }

@@ -17,8 +17,8 @@ const DISK_UNIT: u64 = 1 << 20;
 
 pub async fn answer(world: &World, call: &Call) -> Reply {
     if call.method == Method::GET && call.path == "/_sandbox/cut" {
-        // Answered when the client has come there.
-        return Reply::empty(if world.cuts.is_reached().await { 204 } else { 404 });
+        // Answered when the client has come there, or another cut is set.
+        return Reply::json(200, &json!({"reached": world.cuts.is_reached().await}));
     }
     act(world, call)
 }
@@ -46,7 +46,7 @@ fn act(world: &World, call: &Call) -> Reply {
             }
             Err(error) => Reply::json(400, &json!({"error": error.to_string()})),
         },
-        (&Method::POST, ["cut"]) => match serde_json::from_slice::<Cut>(&call.body) {
+        (&Method::POST, ["cut"]) => match serde_json::from_slice::<Option<Cut>>(&call.body) {
             Ok(cut) => {
                 world.cuts.set_from_outside(cut);
                 Reply::empty(204)

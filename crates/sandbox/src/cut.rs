@@ -14,7 +14,8 @@ pub enum Point {
     Before,
     /// It has its effect, and no answer.
     Sent,
-    /// It is answered.
+    /// It is answered, and the client does with the answer whatever it does before it asks again: the next request has no
+    /// effect.
     Answered,
 }
 
@@ -43,9 +44,10 @@ impl Cuts {
         told
     }
 
-    /// Sets the cut for whoever asks later.
-    pub fn set_from_outside(&self, cut: Cut) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.set(cut));
+    /// Sets the cut for whoever asks later, or none; whoever waits for the one before is told that it never comes.
+    pub fn set_from_outside(&self, cut: Option<Cut>) {
+        *self.lock() = None;
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = cut.map(|cut| self.set(cut));
     }
 
     /// Waits until the cut that was set from outside is reached; false if there is none.
@@ -62,10 +64,14 @@ impl Cuts {
         let mut cut = self.lock();
         let (next, _) = cut.as_mut()?;
         next.request = next.request.saturating_sub(1);
-        if next.request > 0 {
-            return None;
+        match (next.request, next.point) {
+            (0, Point::Answered) => {
+                *next = Cut { request: 1, point: Point::Before };
+                None
+            }
+            (0, _) => cut.take().map(|(cut, tell)| (cut.point, tell)),
+            _ => None,
         }
-        cut.take().map(|(cut, tell)| (cut.point, tell))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<(Cut, oneshot::Sender<()>)>> {

@@ -20,7 +20,7 @@ async fn stage(route: Route) -> Stage {
     stage
 }
 
-impl kill_matrix::Stage for Stage {
+impl kill_matrix::Subject for Stage {
     fn sandbox(&self) -> &Sandbox {
         &self.sandbox
     }

@@ -10,7 +10,7 @@ use publisher::{Cx, Result, UndoId, transfer};
 use serde::{Deserialize, Serialize};
 use vhd::{FixedVhd, Image, Layout};
 
-use crate::{Azure, Undo, client::versions, tags};
+use crate::{Azure, Registered, Undo, client::versions, register::Version, tags};
 use disk::Access;
 use pages::Pages;
 
@@ -25,9 +25,15 @@ pub struct Uploaded {
     pub access: UndoId,
 }
 
-/// The disk of a run that was killed between making an image of it and deleting it.
-pub async fn leftovers(azure: &Azure, cx: &Cx<Undo>) -> Result<Vec<Undo>> {
+/// The disk of a run that was killed between making an image of it and deleting it. One that the version is copied from stays
+/// until it is everywhere, and replication sees to it.
+pub async fn leftovers(azure: &Azure, cx: &Cx<Undo>, registered: &Registered) -> Result<Vec<Undo>> {
     let disk = azure.names.disk(cx.run().short());
+    if let Registered::Version(Version { origin: Some(origin), .. }) = registered
+        && origin.id.eq_ignore_ascii_case(&disk)
+    {
+        return Ok(Vec::new());
+    }
     let there = cx.retry("looking for an earlier disk", || azure.arm.find(&disk, versions::DISKS)).await?;
     let left = there.filter(|found| tags::is_of_run(found, cx.run()) && tags::is_intermediate(found));
     let attempt = left.as_ref().and_then(tags::attempt_of).map(str::to_owned);

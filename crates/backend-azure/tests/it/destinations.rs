@@ -167,6 +167,19 @@ async fn an_intermediate_stays_while_regions_that_others_asked_for_are_copied_fr
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_disk_stays_while_the_version_is_copied_from_it() {
+    let mut stage = Stage::paced(Pace { replication: Duration::from_secs(3600), ..Pace::instant() }).await;
+    (stage.config.source, stage.config.security_type) = (Some(Source::Disk), Some("Standard".into()));
+    for _ in 0..2 {
+        assert_eq!(stage.run(Mode::Submit).await.status, Status::Pending);
+        assert_eq!(stage.count("disks"), 1);
+    }
+    stage.sandbox.advance(Duration::from_secs(7200));
+    let report = stage.publish().await;
+    assert_eq!((report.status, stage.count("disks")), (Status::Unchanged, 0), "{:?}", report.error);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_on_its_way_to_a_version_is_no_managed_image_that_anyone_wanted() {
     let mut stage = Stage::paced(Pace { replication: Duration::from_secs(3600), ..Pace::instant() }).await;
     assert_eq!(stage.run(Mode::Submit).await.status, Status::Pending);

@@ -17,7 +17,7 @@ async fn stage(source: Source) -> Stage {
     stage
 }
 
-impl kill_matrix::Stage for Stage {
+impl kill_matrix::Subject for Stage {
     fn sandbox(&self) -> &Sandbox {
         &self.sandbox
     }

@@ -4,13 +4,8 @@ use super::Format;
 
 #[derive(Debug, clap::Args)]
 pub struct Runs {
-    /// Where the journals of runs are kept
-    #[arg(long, value_name = "DIR", env = "PUBLISH_STATE_DIR")]
-    pub state_dir: Option<PathBuf>,
-
-    /// The form of the answer on standard output
-    #[arg(long, default_value = "human")]
-    pub format: Format,
+    #[command(flatten)]
+    pub journals: Journals,
 }
 
 #[derive(Debug, clap::Args)]
@@ -18,7 +13,14 @@ pub struct Cleanup {
     /// The run, or its first digits; every run that has something to take back, if it is left out
     pub run: Option<String>,
 
-    /// The profile of publish.toml by which the run published
+    #[command(flatten)]
+    pub journals: Journals,
+}
+
+/// Which journals are meant.
+#[derive(Debug, clap::Args)]
+pub struct Journals {
+    /// The profile of publish.toml by which the runs published
     #[arg(long, value_name = "TEAM", env = "PUBLISH_PROFILE")]
     pub profile: Option<String>,
 

@@ -8,7 +8,7 @@ mod sandbox;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use self::{
-    history::{Cleanup, Runs},
+    history::{Cleanup, Journals, Runs},
     image::{Convert, Inspect, Layout, Opening},
     publish::{Clouds, Destination, Doctor, Publish, Route, Selection, Source, Status},
     sandbox::{Demo, Sandbox},

@@ -3,9 +3,9 @@ use std::path::Path;
 use publisher::{Error, ErrorReport, Kind, PastRun, PastState, Result, Runtime, Variables};
 use serde_json::json;
 
-use super::runs::state_dir;
+use super::runs::settings;
 use crate::{
-    args::{Cleanup, Format, Selection},
+    args::{Cleanup, Format},
     backends,
     exit::Exit,
     interrupt, render,
@@ -18,12 +18,9 @@ const TEXTS: interrupt::Texts = interrupt::Texts {
 };
 
 pub async fn cleanup(args: &Cleanup) -> Result<Exit> {
-    let selection = Selection { profile: args.profile.clone(), config: args.config.clone(), ..Selection::default() };
-    let dir = state_dir(&selection, args.state_dir.clone())?;
+    let (mut settings, dir) = settings(&args.journals)?;
     let meant = meant(publisher::runs(&dir)?, args.run.as_deref())?;
-    let mut settings = Settings::select(&selection)?;
-    // Taking back goes by what the journal says, whatever the image is called.
-    settings.name.get_or_insert_with(|| "cleanup".to_owned());
+    forget_the_image(&mut settings);
     let spec = settings.image_spec(Path::new(""));
     let runtime = Runtime::new(render::reporter(), Some(dir));
     interrupt::watch(runtime.cancel.clone(), &TEXTS);
@@ -40,11 +37,21 @@ pub async fn cleanup(args: &Cleanup) -> Result<Exit> {
         done.push((run, cleaned));
     }
     drop(runtime);
-    render::print(&match args.format {
+    render::print(&match args.journals.format {
         Format::Human => human(&done),
         Format::Json => json(&done),
     });
     Ok(exit(&done))
+}
+
+/// Taking back goes by what the journals say, whatever the image is called and however it got to the cloud: none of that has to
+/// be given again.
+fn forget_the_image(settings: &mut Settings) {
+    const ANY: &str = "cleanup";
+    settings.name = Some(ANY.to_owned());
+    settings.version = None;
+    settings.azure.resource_group.get_or_insert_with(|| ANY.to_owned());
+    (settings.aws.route, settings.aws.bucket) = (None, None);
 }
 
 type Cleaned = (PastRun, Result<publisher::Cleanup>);
@@ -52,9 +59,14 @@ type Cleaned = (PastRun, Result<publisher::Cleanup>);
 /// The runs whose acts are to be taken back.
 fn meant(runs: Vec<PastRun>, named: Option<&str>) -> Result<Vec<PastRun>> {
     let Some(named) = named else {
-        let is_due = |run: &PastRun| run.due > 0 && run.state != PastState::Running;
+        let is_due = |run: &PastRun| run.due > 0 && !matches!(run.state, PastState::Running | PastState::Unreadable);
         return Ok(runs.into_iter().filter(is_due).collect());
     };
+    if named.is_empty() {
+        return Err(
+            Error::new(Kind::Config, "the run that is named is an empty text").with_hint("publish runs lists them")
+        );
+    }
     let found: Vec<_> = runs.into_iter().filter(|run| run.run.as_str().starts_with(named)).collect();
     let Some(first) = found.first() else {
         return Err(Error::new(Kind::NotFound, format!("there is no journal of a run {named}"))
@@ -95,7 +107,7 @@ fn json(done: &[Cleaned]) -> String {
         let counts = cleaned.as_ref().ok();
         json!({
             "run": run.run, "cloud": run.cloud, "undone": counts.map(|counts| counts.undone),
-            "left": counts.map_or(run.due, |counts| counts.left), "error": cleaned.as_ref().err().map(ErrorReport::from),
+            "left": counts.map(|counts| counts.left), "error": cleaned.as_ref().err().map(ErrorReport::from),
         })
     };
     format!("{:#}\n", json!({"schema": 1, "runs": done.iter().map(one).collect::<Vec<_>>()}))
@@ -105,6 +117,10 @@ fn exit(done: &[Cleaned]) -> Exit {
     let is_well = |(_, cleaned): &&Cleaned| cleaned.as_ref().is_ok_and(|cleaned| cleaned.left == 0);
     if done.iter().any(|(_, cleaned)| cleaned.as_ref().is_err_and(|error| error.kind() == Kind::Cancelled)) {
         return Exit::Interrupted;
+    }
+    let is_misconfigured = |(_, cleaned): &Cleaned| cleaned.as_ref().is_err_and(|error| error.kind() == Kind::Config);
+    if !done.is_empty() && done.iter().all(is_misconfigured) {
+        return Exit::Usage;
     }
     match done.iter().filter(is_well).count() {
         all if all == done.len() => Exit::Done,

@@ -4,15 +4,16 @@ use publisher::{Error, Kind, PastRun, PastState, Result};
 use serde_json::json;
 
 use crate::{
-    args::{Format, Runs, Selection},
+    args::{Format, Journals, Runs, Selection},
     exit::Exit,
     render,
     settings::Settings,
 };
 
 pub fn runs(args: &Runs) -> Result<Exit> {
-    let runs = publisher::runs(&state_dir(&Selection::default(), args.state_dir.clone())?)?;
-    render::print(&match args.format {
+    let (_, dir) = settings(&args.journals)?;
+    let runs = publisher::runs(&dir)?;
+    render::print(&match args.journals.format {
         Format::Human if runs.is_empty() => "there are no journals of runs\n".to_owned(),
         Format::Human => human(&runs),
         Format::Json => format!("{:#}\n", json!({"schema": 1, "runs": runs})),
@@ -20,16 +21,16 @@ pub fn runs(args: &Runs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Where journals are kept.
+/// The settings that runs published by, and where their journals are.
 ///
 /// # Errors
-/// [`Kind::Config`] if nothing says where.
-pub fn state_dir(selection: &Selection, given: Option<PathBuf>) -> Result<PathBuf> {
-    let dir = match given {
-        Some(dir) => Some(dir),
-        None => Settings::select(selection)?.state_dir(),
-    };
-    dir.ok_or_else(|| Error::new(Kind::Config, "nothing says where journals are kept").with_hint("--state-dir DIR"))
+/// What is wrong with the settings, or [`Kind::Config`] if nothing says where.
+pub fn settings(journals: &Journals) -> Result<(Settings, PathBuf)> {
+    let (profile, config) = (journals.profile.clone(), journals.config.clone());
+    let settings = Settings::select(&Selection { profile, config, ..Selection::default() })?;
+    let dir = journals.state_dir.clone().or_else(|| settings.state_dir());
+    let none = || Error::new(Kind::Config, "nothing says where journals are kept").with_hint("--state-dir DIR");
+    Ok((settings, dir.ok_or_else(none)?))
 }
 
 fn human(runs: &[PastRun]) -> String {
@@ -43,6 +44,7 @@ fn human(runs: &[PastRun]) -> String {
             PastState::Failed => "failed",
             PastState::Interrupted => "interrupted",
             PastState::CleanedUp => "cleaned up",
+            PastState::Unreadable => "unreadable",
         };
         text += &format!("{}  {:5}  {began:20}  {state:11}  {}\n", run.run, run.cloud, run.due);
     }

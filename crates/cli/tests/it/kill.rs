@@ -1,11 +1,14 @@
 //! The program itself, killed in earnest at requests spread over a run, and run again. The backends' tests have all cells of
 //! this, in one process.
 
-use std::{path::Path, process::Stdio};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, stderr, text};
+use crate::stage::{Running, Stage, stderr, text};
 
 /// So many cells of each route are run.
 const CELLS: u64 = 21;
@@ -36,23 +39,42 @@ fn requests(stage: &Stage) -> u64 {
 /// Runs the cells of a route.
 fn survives(cloud: &[&str]) {
     let undisturbed = Stage::with_node();
-    let output = undisturbed.run(&args(cloud, &undisturbed.path("node.raw")));
+    let image = undisturbed.path("node.raw");
+    let output = undisturbed.run(&args(cloud, &image));
     assert!(output.status.success(), "{}", stderr(&output));
     let (wanted, total) = (outcome(&undisturbed), requests(&undisturbed));
     for cell in (0..CELLS).map(|cell| cell * total * 3 / CELLS) {
         let (request, point) = (cell / 3 + 1, ["before", "sent", "answered"][(cell % 3) as usize]);
-        let stage = Stage::with_node();
-        let image = stage.path("node.raw");
+        let stage = Stage::new();
         stage.post("/_sandbox/cut", &json!({"request": request, "point": point}).to_string());
-        let mut killed =
-            stage.command(&args(cloud, &image)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        stage.get("/_sandbox/cut");
-        killed.kill().unwrap();
-        killed.wait().unwrap();
+        let mut command = stage.command(&args(cloud, &image));
+        let mut process = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        kill_when_reached(&stage, &mut process);
         let (code, report) = stage.report(&args(cloud, &image));
         assert_eq!(code, 0, "{cloud:?}, {point} {request} of {total}: {report:#}");
         assert_eq!(outcome(&stage), wanted, "{cloud:?}, {point} {request} of {total}");
     }
+}
+
+/// Kills the process when it has come to where it is to be cut off. One that makes fewer requests than another run did ends by
+/// itself, and then as it should.
+fn kill_when_reached(stage: &Stage, process: &mut Running) {
+    let pid = process.0.id().to_string();
+    std::thread::scope(|scope| {
+        let killing = scope.spawn(|| {
+            let answer: Value = serde_json::from_slice(&stage.get("/_sandbox/cut")).unwrap();
+            let reached = answer["reached"].as_bool().unwrap();
+            if reached {
+                assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+            }
+            reached
+        });
+        let ended = process.0.wait().unwrap();
+        // Whoever still waits for the cut is told that it never comes.
+        stage.post("/_sandbox/cut", "null");
+        let reached = killing.join().unwrap();
+        assert!(reached || ended.success(), "it ended by itself: {ended}");
+    });
 }
 
 #[test]

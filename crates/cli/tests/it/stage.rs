@@ -17,6 +17,16 @@ use crate::disks;
 /// The program under test.
 pub const PUBLISH: &str = env!("CARGO_BIN_EXE_publish");
 
+/// A process that ends with this.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A sandbox process; it ends with this.
 pub struct Stage {
     pub dir: TempDir,

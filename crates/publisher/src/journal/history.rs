@@ -26,6 +26,8 @@ pub enum PastState {
     Interrupted,
     /// What it had made was taken back later on.
     CleanedUp,
+    /// Its journal cannot be read: it is of another version of the program.
+    Unreadable,
 }
 
 /// A run that a journal tells of.
@@ -58,8 +60,9 @@ pub fn runs(state_dir: &Path) -> Result<Vec<PastRun>> {
     for entry in entries {
         let path = entry.map_err(failed)?.path();
         let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".jsonl"));
-        if let Some((run, cloud)) = name.and_then(|name| name.split_once('.')) {
-            runs.extend(read(&path, run.parse()?, cloud)?);
+        let run = name.and_then(|name| name.split_once('.')).and_then(|(run, cloud)| Some((run.parse().ok()?, cloud)));
+        if let Some((run, cloud)) = run {
+            runs.extend(read(&path, run, cloud)?);
         }
     }
     runs.sort_by_key(|run| run.began);
@@ -80,9 +83,10 @@ fn read(path: &Path, run: RunKey, cloud: &str) -> Result<Option<PastRun>> {
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     // How to take an act back only its backend can read; that it is due anyone can.
     let mut journal = Journal::<Value>::at(path.to_owned(), None);
-    journal.replay_all(&bytes[..whole])?;
+    let is_readable = journal.replay_all(&bytes[..whole]).is_ok();
     let state = match journal.outcome.as_deref() {
         _ if is_held => PastState::Running,
+        _ if !is_readable => PastState::Unreadable,
         None => PastState::CutOff,
         Some("failed") => PastState::Failed,
         Some("interrupted") => PastState::Interrupted,
@@ -107,6 +111,17 @@ mod tests {
         assert!(runs(dir.path()).unwrap().is_empty());
     }
 
+    #[test]
+    fn what_is_no_journal_or_of_another_version_hides_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Journal::<String>::open(dir.path(), "cloud", &RunKey::new([])).unwrap());
+        let strange = dir.path().join("runs").join(format!("{}.cloud.jsonl", RunKey::new([])));
+        std::fs::write(strange, "{\"entry\": \"of_another_version\"}\n").unwrap();
+        std::fs::write(dir.path().join("runs/notes.cloud.jsonl"), "x").unwrap();
+        let states: Vec<_> = runs(dir.path()).unwrap().iter().map(|run| run.state).collect();
+        assert_eq!(states, [PastState::Unreadable]);
+    }
+
     #[tokio::test]
     async fn a_journal_says_how_its_run_ended_and_what_is_due() {
         let dir = tempfile::tempdir().unwrap();
@@ -124,7 +139,7 @@ mod tests {
             (Some("cleaned_up"), PastState::CleanedUp, 1),
         ] {
             let mut journal = Journal::<String>::open(dir.path(), "cloud", &key).unwrap();
-            journal.run_started("sha256:0".into()).await.unwrap();
+            journal.run_started("sha256:0".into(), "a place".into()).await.unwrap();
             if outcome.is_none() {
                 journal.defer(When::Always, "first".into()).await.unwrap();
                 journal.defer(When::OnFailure, "second".into()).await.unwrap();

@@ -8,6 +8,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -33,13 +34,35 @@ pub enum When {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 enum Entry {
-    RunStarted { schema: u32, at: jiff::Timestamp, digest: String },
-    StageStarted { stage: Stage },
-    Deferred { id: UndoId, when: When, undo: Value },
-    Settled { ids: Vec<UndoId> },
-    StageDone { stage: Stage, artifact: Value },
-    Undone { id: UndoId },
-    RunDone { at: jiff::Timestamp, outcome: String },
+    RunStarted {
+        schema: u32,
+        at: jiff::Timestamp,
+        digest: String,
+        #[serde(default)]
+        place: Option<String>,
+    },
+    StageStarted {
+        stage: Stage,
+    },
+    Deferred {
+        id: UndoId,
+        when: When,
+        undo: Value,
+    },
+    Settled {
+        ids: Vec<UndoId>,
+    },
+    StageDone {
+        stage: Stage,
+        artifact: Value,
+    },
+    Undone {
+        id: UndoId,
+    },
+    RunDone {
+        at: jiff::Timestamp,
+        outcome: String,
+    },
 }
 
 const SCHEMA: u32 = 1;
@@ -62,6 +85,12 @@ pub struct Journal<U> {
     /// When the last run began, and how it ended.
     began: Option<jiff::Timestamp>,
     outcome: Option<String>,
+    /// Where its acts were done.
+    place: Option<String>,
+    /// Whether the last run got as far as an image that is the user's.
+    is_registered: bool,
+    /// Whether a run has begun in this process, and not ended.
+    is_under_way: bool,
 }
 
 impl<U: Durable> Journal<U> {
@@ -89,7 +118,7 @@ impl<U: Durable> Journal<U> {
             .open(&path)
             .map_err(|e| failed("open", e))?;
         // Held until the process ends, however it ends: two runs of one key would take back each other's work.
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::new(Kind::Conflict, "another process is publishing this image with these settings")
@@ -111,7 +140,17 @@ impl<U: Durable> Journal<U> {
     }
 
     fn at(path: PathBuf, file: Option<Arc<File>>) -> Self {
-        Self { file, path, next: 0, pending: Vec::new(), began: None, outcome: None }
+        Self {
+            file,
+            path,
+            next: 0,
+            pending: Vec::new(),
+            began: None,
+            outcome: None,
+            place: None,
+            is_registered: false,
+            is_under_way: false,
+        }
     }
 
     fn replay_all(&mut self, lines: &[u8]) -> Result<()> {
@@ -128,12 +167,18 @@ impl<U: Durable> Journal<U> {
             }
             Entry::Settled { ids } => self.forget(&ids),
             Entry::Undone { id } => self.forget(&[id]),
-            Entry::RunStarted { at, .. } => (self.began, self.outcome) = (Some(at), None),
+            Entry::RunStarted { at, place, .. } => {
+                (self.began, self.outcome, self.is_registered) = (Some(at), None, false);
+                self.place = place.or(self.place.take());
+            }
             Entry::RunDone { outcome, .. } => {
                 if outcome != "failed" && outcome != "interrupted" {
                     self.pending.retain(|pending| pending.when == When::Always);
                 }
                 self.outcome = Some(outcome);
+            }
+            Entry::StageStarted { stage: Stage::Replicate } | Entry::StageDone { stage: Stage::Register, .. } => {
+                self.is_registered = true;
             }
             Entry::StageStarted { .. } | Entry::StageDone { .. } => {}
         }
@@ -151,8 +196,26 @@ impl<U: Durable> Journal<U> {
         &self.pending
     }
 
-    pub async fn run_started(&mut self, digest: String) -> Result<()> {
-        self.append(&Entry::RunStarted { schema: SCHEMA, at: jiff::Timestamp::now(), digest }).await
+    /// Where the acts of the run were done, where an earlier run has said so.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
+    /// Whether the last of the earlier runs got as far as an image that is the user's.
+    pub fn is_registered(&self) -> bool {
+        self.is_registered
+    }
+
+    /// Whether a run has begun in this process, and not ended.
+    pub fn is_under_way(&self) -> bool {
+        self.is_under_way
+    }
+
+    pub async fn run_started(&mut self, digest: String, place: String) -> Result<()> {
+        let at = jiff::Timestamp::now();
+        self.append(&Entry::RunStarted { schema: SCHEMA, at, digest, place: Some(place) }).await?;
+        self.is_under_way = true;
+        Ok(())
     }
 
     pub async fn stage_started(&mut self, stage: Stage) -> Result<()> {
@@ -191,6 +254,7 @@ impl<U: Durable> Journal<U> {
     }
 
     pub async fn run_done(&mut self, outcome: &str) -> Result<()> {
+        self.is_under_way = false;
         self.append(&Entry::RunDone { at: jiff::Timestamp::now(), outcome: outcome.to_owned() }).await
     }
 
@@ -211,6 +275,17 @@ impl<U: Durable> Journal<U> {
                 .caused_by(source)
         })
     }
+}
+
+/// Locks a journal. Whoever only looks, as `publish runs` does, holds it for a moment.
+fn lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..50 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            locked => return locked,
+        }
+    }
+    file.try_lock()
 }
 
 /// Where the journal of a run is.

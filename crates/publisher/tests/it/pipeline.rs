@@ -160,6 +160,43 @@ async fn what_a_killed_run_left_can_be_taken_back_alone() {
     assert_eq!(pipeline.clean_up(&runtime, &other).await.unwrap_err().kind(), Kind::NotFound);
 }
 
+/// The key of a run that was killed while it registered.
+async fn killed(backend: &Scripted, dir: &Path) -> publisher::RunKey {
+    let hanging = Scripted { hang: Some(Stage::Register), ..backend.clone() };
+    let pipeline = Pipeline::new(hanging);
+    let (runtime, image) = (runtime(dir), image(dir));
+    let run = pipeline.publish(&runtime, &image, Mode::Publish);
+    let hangs = async {
+        while !things(backend).contains(&"register".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! { biased; () = hangs => {}, _ = run => panic!("it hangs") }
+    publisher::runs(&dir.join("state")).unwrap()[0].run.clone()
+}
+
+#[tokio::test]
+async fn an_image_that_others_have_published_by_now_is_not_taken_back() {
+    let dir = TempDir::new().unwrap();
+    let backend = Scripted { is_published: true, ..Scripted::default() };
+    let key = killed(&backend, dir.path()).await;
+    let cleaned = Pipeline::new(backend.clone()).clean_up(&runtime(dir.path()), &key).await.unwrap();
+    assert_eq!(cleaned, Cleanup { undone: 1, left: 0 });
+    assert_eq!(things(&backend), ["import", "register"], "what was needed on the way alone has gone");
+    assert_eq!(publisher::runs(&dir.path().join("state")).unwrap()[0].state, publisher::PastState::CutOff);
+}
+
+#[tokio::test]
+async fn what_was_done_in_one_place_is_not_taken_back_in_another() {
+    let dir = TempDir::new().unwrap();
+    let backend = Scripted::default();
+    let key = killed(&backend, dir.path()).await;
+    let elsewhere = Scripted { place: "elsewhere".into(), ..backend.clone() };
+    let error = Pipeline::new(elsewhere).clean_up(&runtime(dir.path()), &key).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Config);
+    assert_eq!(things(&backend), ["import", "register", "upload"]);
+}
+
 #[tokio::test]
 async fn a_run_that_fails_its_checks_leaves_no_trace() {
     let dir = TempDir::new().unwrap();

@@ -27,6 +27,10 @@ pub struct Scripted {
     pub fail: Option<(Stage, bool)>,
     /// The stage that never ends.
     pub hang: Option<Stage>,
+    /// Where it says that it is.
+    pub place: String,
+    /// Whether another process has published what it registered.
+    pub is_published: bool,
     /// Whether the first attempt at every undo fails in a way that may pass.
     pub undo_stutters: bool,
 }
@@ -127,8 +131,16 @@ impl Backend for Scripted {
         Vec::new()
     }
 
-    async fn leftovers(&self, _: &Cx<String>) -> Result<Vec<String>> {
+    async fn leftovers(&self, _: &Cx<String>, _: &Made) -> Result<Vec<String>> {
         Ok(Vec::new())
+    }
+
+    async fn is_registered(&self, _: &Cx<String>, undo: &String) -> Result<bool> {
+        Ok(undo == "register" && self.is_published)
+    }
+
+    fn place(&self) -> String {
+        self.place.clone()
     }
 
     async fn undo(&self, cx: &Cx<String>, undo: &String) -> Result<()> {

@@ -43,6 +43,7 @@ pub fn reply(namespace: &str, operation: &str, result: Xml) -> Reply {
     Reply::xml(200, body.document(&format!("{operation}Response"), Some(namespace)))
 }
 
+/// A refusal, as both services word them. Their clients look at its elements alone, so it names neither namespace.
 pub fn error(status: u16, code: &str, message: &str) -> Reply {
     let inner = Xml::new().text("Type", "Sender").text("Code", code).text("Message", message);
     let body = Xml::new().child("Error", inner).text("RequestId", ids::random());
