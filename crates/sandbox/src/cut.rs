@@ -62,7 +62,12 @@ impl Cuts {
     /// Counts a request; if the client is to be killed at it, how far it comes, and whom to tell.
     pub fn next(&self) -> Option<(Point, oneshot::Sender<()>)> {
         let mut cut = self.lock();
-        let (next, _) = cut.as_mut()?;
+        let (next, tell) = cut.as_mut()?;
+        // Whoever wanted it has seen the client end without it.
+        if tell.is_closed() {
+            *cut = None;
+            return None;
+        }
         next.request = next.request.saturating_sub(1);
         match (next.request, next.point) {
             (0, Point::Answered) => {
