@@ -72,7 +72,7 @@ impl Clients {
     /// Reads the SDK's configuration. Asks no service for anything but, where a profile says so, a credential.
     ///
     /// # Errors
-    /// [`Kind::Config`] if the certificate authorities cannot be used.
+    /// [`Kind::Config`](publisher::Kind::Config) if the certificate authorities cannot be used.
     pub async fn load(config: &Config, ca_file: Option<&Path>, variables: &Variables) -> Result<Self> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(10))
@@ -131,7 +131,7 @@ impl Clients {
     /// Whether there is a credential at all.
     ///
     /// # Errors
-    /// [`Kind::Credentials`] if there is none, or the way to it fails.
+    /// [`Kind::Credentials`](publisher::Kind::Credentials) if there is none, or the way to it fails.
     pub async fn check_credentials(&self) -> Result<()> {
         check(&self.sdk, self.role.as_deref()).await
     }
@@ -139,7 +139,7 @@ impl Clients {
     /// Whether the role of a region can be taken on, where it has one.
     ///
     /// # Errors
-    /// [`Kind::Credentials`] if it cannot.
+    /// [`Kind::Credentials`](publisher::Kind::Credentials) if it cannot.
     pub async fn check_role(&self, region: &str) -> Result<()> {
         match self.by_region.get(region) {
             Some((sdk, role)) => check(sdk, Some(role)).await,
