@@ -159,7 +159,7 @@ impl Backend for Azure {
     }
 
     async fn is_registered(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<bool> {
-        register::is_there(self, cx, undo).await
+        register::is_registered(self, cx, undo).await
     }
 
     fn place(&self) -> String {

@@ -201,6 +201,7 @@ mod tests {
         assert_eq!(kind(403, "AuthorizationFailed"), Kind::Denied);
         assert_eq!(kind(400, "InvalidVhd"), Kind::Image);
         assert_eq!(kind(404, "ResourceNotFound"), Kind::NotFound);
+        assert_eq!(kind(404, "SubscriptionNotFound"), Kind::Denied);
         assert_eq!(kind(503, ""), Kind::Transient);
         assert_eq!(kind(429, ""), Kind::Throttled);
     }

@@ -82,7 +82,7 @@ pub async fn register(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Resu
 }
 
 /// Whether the version, or the managed image that was wanted, which an act has made is there, and has not failed.
-pub async fn is_there(azure: &Azure, cx: &Cx<Undo>, undo: &Undo) -> Result<bool> {
+pub async fn is_registered(azure: &Azure, cx: &Cx<Undo>, undo: &Undo) -> Result<bool> {
     let (id, api_version) = match undo {
         Undo::DeleteVersion { version, .. } => (version, versions::GALLERIES),
         Undo::DeleteImage { image, .. } => (image, versions::IMAGES),

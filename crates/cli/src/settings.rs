@@ -14,7 +14,7 @@ use figment::{
 use publisher::{Error, ImageSpec, Kind, Names, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Destination, Publish, Route, Selection, Source};
+use crate::args::{Configuration, Destination, Publish, Route, Selection, Source};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ impl Settings {
     /// # Errors
     /// See [`resolve`](Self::resolve).
     pub fn select(selection: &Selection) -> Result<Self> {
-        let mut settings = Self::read(selection.config.as_deref(), selection.profile.as_deref())?;
+        let mut settings = Self::load(&selection.configuration)?;
         set(&mut settings.name, &selection.name);
         set(&mut settings.version, &selection.version);
         set(&mut settings.azure.resource_group, &selection.resource_group);
@@ -77,7 +77,12 @@ impl Settings {
         Ok(settings)
     }
 
-    fn read(config: Option<&Path>, profile: Option<&str>) -> Result<Self> {
+    /// The settings of a profile, whatever image is meant.
+    ///
+    /// # Errors
+    /// See [`resolve`](Self::resolve).
+    pub fn load(from: &Configuration) -> Result<Self> {
+        let (config, profile) = (from.config.as_deref(), from.profile.as_deref());
         if let Some(path) = config.filter(|path| !path.is_file()) {
             return Err(Error::new(Kind::Config, format!("there is no configuration file {}", path.display())));
         }

@@ -185,8 +185,7 @@ impl<U: Durable> Cx<U> {
             return Err(error.context(format!("gave up {what}: too many requests of this run have failed")));
         }
         let wait = retry::wait_before(next, &error);
-        let reason = std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": ");
-        self.emit(Event::Retrying { what: what.to_owned(), attempt: next, wait, error: reason });
+        self.emit(Event::Retrying { what: what.to_owned(), attempt: next, wait, error: error.in_full() });
         self.sleep(wait).await
     }
 

@@ -149,6 +149,12 @@ impl Error {
         self.0.retry_after
     }
 
+    /// The failure and its causes, in one line.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        std::iter::once(self.to_string()).chain(self.causes()).collect::<Vec<_>>().join(": ")
+    }
+
     /// The causes, nearest first.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {

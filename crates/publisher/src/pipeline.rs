@@ -118,23 +118,22 @@ impl<B: Backend> Pipeline<B> {
 
     /// Takes back all that is pending, but no image that is there: another machine may have found it and published it.
     async fn take_back(&self, cx: &Cx<B::Undo>) -> Result<Cleanup> {
-        let pending = cx.journal().await.pending().to_vec();
         let mut is_registered = cx.journal().await.is_registered();
-        for act in pending.iter().filter(|act| act.when == When::OnFailure) {
-            if self.backend.is_registered(cx, &act.undo).await? {
+        for act in cx.journal().await.pending().to_vec() {
+            if act.when == When::OnFailure && self.backend.is_registered(cx, &act.undo).await? {
                 cx.journal().await.succeeded().await?;
                 is_registered = true;
                 break;
             }
         }
-        let due = cx.journal().await.pending().to_vec();
+        let due = cx.journal().await.pending().len();
         self.unwind(cx, |_| true).await;
         let left = cx.journal().await.pending().len();
         // Where the image is there, only what was needed on the way has gone, and the run is what it was.
-        if left == 0 && !due.is_empty() && !is_registered {
+        if left == 0 && due > 0 && !is_registered {
             cx.journal().await.run_done("cleaned_up").await?;
         }
-        Ok(Cleanup { undone: due.len() - left, left })
+        Ok(Cleanup { undone: due - left, left })
     }
 
     /// Computes the run's key and opens its journal.
@@ -268,8 +267,9 @@ impl<B: Backend> Pipeline<B> {
             Err(_) => "failed",
         };
         // A run that never got past its checks has nothing to remember.
-        let began = cx.journal().await.is_under_way() || !cx.journal().await.pending().is_empty();
-        if began && let Err(error) = cx.journal().await.run_done(outcome).await {
+        let mut journal = cx.journal().await;
+        let began = journal.is_under_way() || !journal.pending().is_empty();
+        if began && let Err(error) = journal.run_done(outcome).await {
             cx.emit(Event::Warning { message: error.to_string() });
         }
     }
@@ -294,7 +294,7 @@ impl<B: Backend> Pipeline<B> {
                 Ok(Err(error)) => error,
                 Err(_) => Error::new(Kind::TimedOut, "it took too long"),
             };
-            let reason = std::iter::once(failure.to_string()).chain(failure.causes()).collect::<Vec<_>>().join(": ");
+            let reason = failure.in_full();
             let message = format!("left behind: {}: {reason}; publishing again from here takes it back", pending.undo);
             cx.emit(Event::Warning { message });
         }

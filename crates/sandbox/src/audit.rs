@@ -71,11 +71,13 @@ fn act(world: &World, call: &Call) -> Reply {
 /// Every resource of both clouds, and what was asked of them.
 pub fn state(world: &World) -> Value {
     let traffic = world.traffic.snapshot();
+    let requests: u64 = traffic.values().map(|count| count.requests).sum();
     let mutations: u64 = traffic.values().filter(|count| count.mutates).map(|count| count.requests).sum();
     json!({
         "azure": world.azure.audit(world),
         "aws": world.aws.audit(world),
         "traffic": traffic,
+        "requests": requests,
         "mutations": mutations,
     })
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use backend_aws::{Route, Sharing};
-use publisher::{Names, TargetReport};
+use publisher::{Cleanup, Names, Pipeline, RunKey, Target, TargetReport};
 use sandbox::Sandbox;
 use serde_json::{Map, Value, json};
 use vhd::Image;
@@ -31,6 +31,11 @@ impl kill_matrix::Subject for Stage {
 
     async fn publish(&self) -> TargetReport {
         self.publish().await
+    }
+
+    async fn clean_up(&self, run: &RunKey) -> Cleanup {
+        let pipeline = Pipeline::new(self.backend().await.unwrap());
+        pipeline.clean_up(&self.runtime(), run).await.unwrap()
     }
 
     fn outcome(&self) -> Value {
@@ -86,4 +91,9 @@ async fn a_killed_run_through_ebs_direct_is_finished_by_the_next() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_run_through_ebs_direct_is_finished_on_another_machine() {
     kill_matrix::run("AWS through EBS direct", async || stage(Route::Ebs).await, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cleaning_up_takes_back_nothing_that_another_machine_has_published() {
+    kill_matrix::run_and_clean_up(async || stage(Route::Ebs).await).await;
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use backend_azure::Source;
-use publisher::TargetReport;
+use publisher::{Cleanup, Pipeline, RunKey, Target, TargetReport};
 use sandbox::Sandbox;
 use serde_json::{Map, Value, json};
 use vhd::Image;
@@ -28,6 +28,11 @@ impl kill_matrix::Subject for Stage {
 
     async fn publish(&self) -> TargetReport {
         self.publish().await
+    }
+
+    async fn clean_up(&self, run: &RunKey) -> Cleanup {
+        let pipeline = Pipeline::new(self.backend().unwrap());
+        pipeline.clean_up(&self.runtime(), run).await.unwrap()
     }
 
     fn outcome(&self) -> Value {
@@ -71,4 +76,9 @@ async fn a_killed_run_from_a_disk_is_finished_by_the_next() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_run_from_a_disk_is_finished_on_another_machine() {
     kill_matrix::run("Azure from a disk", async || stage(Source::Disk).await, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cleaning_up_takes_back_nothing_that_another_machine_has_published() {
+    kill_matrix::run_and_clean_up(async || stage(Source::ManagedImage).await).await;
 }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::Format;
+use super::{Configuration, Format};
 
 #[derive(Debug, clap::Args)]
 pub struct Runs {
@@ -20,13 +20,9 @@ pub struct Cleanup {
 /// Which journals are meant.
 #[derive(Debug, clap::Args)]
 pub struct Journals {
-    /// The profile of publish.toml by which the runs published
-    #[arg(long, value_name = "TEAM", env = "PUBLISH_PROFILE")]
-    pub profile: Option<String>,
-
-    /// The configuration file; publish.toml here or in a folder above, if it is left out
-    #[arg(long, value_name = "FILE", env = "PUBLISH_CONFIG")]
-    pub config: Option<PathBuf>,
+    /// By which the runs published.
+    #[command(flatten)]
+    pub configuration: Configuration,
 
     /// Where the journals of runs are kept
     #[arg(long, value_name = "DIR", env = "PUBLISH_STATE_DIR")]

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub use self::{
     history::{Cleanup, Journals, Runs},
     image::{Convert, Inspect, Layout, Opening},
-    publish::{Clouds, Destination, Doctor, Publish, Route, Selection, Source, Status},
+    publish::{Clouds, Configuration, Destination, Doctor, Publish, Route, Selection, Source, Status},
     sandbox::{Demo, Sandbox},
 };
 

@@ -76,13 +76,8 @@ pub struct Selection {
     #[arg(long)]
     pub version: Option<String>,
 
-    /// The profile of publish.toml
-    #[arg(long, value_name = "TEAM", env = "PUBLISH_PROFILE")]
-    pub profile: Option<String>,
-
-    /// The configuration file; publish.toml here or in a folder above, if it is left out
-    #[arg(long, value_name = "FILE", env = "PUBLISH_CONFIG")]
-    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub configuration: Configuration,
 
     /// Azure's resource group
     #[arg(long, value_name = "NAME", help_heading = "Azure")]
@@ -95,6 +90,18 @@ pub struct Selection {
     /// What the image becomes on Azure
     #[arg(long, help_heading = "Azure")]
     pub destination: Option<Destination>,
+}
+
+/// Where settings come from.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Configuration {
+    /// The profile of publish.toml
+    #[arg(long, value_name = "TEAM", env = "PUBLISH_PROFILE")]
+    pub profile: Option<String>,
+
+    /// The configuration file; publish.toml here or in a folder above, if it is left out
+    #[arg(long, value_name = "FILE", env = "PUBLISH_CONFIG")]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -91,10 +91,7 @@ fn human(done: &[Cleaned]) -> String {
             Ok(cleaned) => format!("{} taken back", cleaned.undone),
             Err(error) => {
                 let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-                format!(
-                    "{}{hint}",
-                    std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": ")
-                )
+                format!("{}{hint}", error.in_full())
             }
         };
         format!("{}  {:5}  {what}\n", run.run, run.cloud)

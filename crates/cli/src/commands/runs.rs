@@ -4,7 +4,7 @@ use publisher::{Error, Kind, PastRun, PastState, Result};
 use serde_json::json;
 
 use crate::{
-    args::{Format, Journals, Runs, Selection},
+    args::{Format, Journals, Runs},
     exit::Exit,
     render,
     settings::Settings,
@@ -26,8 +26,7 @@ pub fn runs(args: &Runs) -> Result<Exit> {
 /// # Errors
 /// What is wrong with the settings, or [`Kind::Config`] if nothing says where.
 pub fn settings(journals: &Journals) -> Result<(Settings, PathBuf)> {
-    let (profile, config) = (journals.profile.clone(), journals.config.clone());
-    let settings = Settings::select(&Selection { profile, config, ..Selection::default() })?;
+    let settings = Settings::load(&journals.configuration)?;
     let dir = journals.state_dir.clone().or_else(|| settings.state_dir());
     let none = || Error::new(Kind::Config, "nothing says where journals are kept").with_hint("--state-dir DIR");
     Ok((settings, dir.ok_or_else(none)?))

@@ -3,24 +3,31 @@
 use std::{
     io::{BufRead, BufReader, Read, Write, copy},
     net::{Shutdown, TcpListener, TcpStream},
+    sync::Arc,
     thread,
 };
+
+/// Listens for as long as the tests run, with a thread for each connection; gives where.
+pub fn listen(serve: impl Fn(TcpStream) -> Option<()> + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serve = Arc::new(serve);
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let serve = serve.clone();
+            thread::spawn(move || serve(client));
+        }
+    });
+    address
+}
 
 pub struct Proxy(String);
 
 impl Proxy {
     /// Leads to `address` for as long as the tests run.
     pub fn to(address: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let address = address.to_owned();
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let address = address.clone();
-                thread::spawn(move || tunnel(client, &address));
-            }
-        });
-        Self(url)
+        Self(format!("http://{}", listen(move |client| tunnel(client, &address))))
     }
 
     pub fn url(&self) -> &str {
@@ -43,7 +50,8 @@ fn tunnel(client: TcpStream, address: &str) -> Option<()> {
     sending.join().ok()
 }
 
-fn pump(mut from: impl Read, mut to: TcpStream) {
+/// Passes on what comes, until no more does.
+pub fn pump(mut from: impl Read, mut to: TcpStream) {
     let _ = copy(&mut from, &mut to);
     let _ = to.shutdown(Shutdown::Write);
 }

@@ -7,7 +7,7 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Journal;
+use super::{Journal, folder, whole_lines};
 use crate::{Error, Kind, Result, RunKey};
 
 /// How a run that a journal tells of has ended.
@@ -37,7 +37,7 @@ pub struct PastRun {
     pub run: RunKey,
     /// The cloud that it published to.
     pub cloud: String,
-    /// When it began, the last time; none for one that found the image published.
+    /// When it began, the last time; none for one that has not got past its checks.
     pub began: Option<jiff::Timestamp>,
     /// How it ended.
     pub state: PastState,
@@ -50,15 +50,15 @@ pub struct PastRun {
 /// # Errors
 /// [`Kind::Local`] for a journal that cannot be read.
 pub fn runs(state_dir: &Path) -> Result<Vec<PastRun>> {
-    let dir = state_dir.join("runs");
-    let failed = |source| Error::new(Kind::Local, format!("cannot read {}", dir.display())).caused_by(source);
+    let dir = folder(state_dir);
+    let failed = unreadable(&dir);
     let entries = match std::fs::read_dir(&dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(failed)?,
+        entries => entries.map_err(&failed)?,
     };
     let mut runs = Vec::new();
     for entry in entries {
-        let path = entry.map_err(failed)?.path();
+        let path = entry.map_err(&failed)?.path();
         let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".jsonl"));
         let run = name.and_then(|name| name.split_once('.')).and_then(|(run, cloud)| Some((run.parse().ok()?, cloud)));
         if let Some((run, cloud)) = run {
@@ -69,22 +69,26 @@ pub fn runs(state_dir: &Path) -> Result<Vec<PastRun>> {
     Ok(runs)
 }
 
+fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    let text = format!("cannot read {}", path.display());
+    move |source| Error::new(Kind::Local, text.clone()).caused_by(source)
+}
+
 /// None of a run that never got past its checks.
 fn read(path: &Path, run: RunKey, cloud: &str) -> Result<Option<PastRun>> {
-    let failed = |source| Error::new(Kind::Local, format!("cannot read {}", path.display())).caused_by(source);
-    let mut file = File::open(path).map_err(failed)?;
+    let failed = unreadable(path);
+    let mut file = File::open(path).map_err(&failed)?;
     // The process of a run holds its journal for as long as it lives.
     let is_held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(failed)?;
+    file.read_to_end(&mut bytes).map_err(&failed)?;
     if bytes.is_empty() && !is_held {
         return Ok(None);
     }
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     // How to take an act back only its backend can read; that it is due anyone can.
     let mut journal = Journal::<Value>::at(path.to_owned(), None);
-    let is_readable = journal.replay_all(&bytes[..whole]).is_ok();
-    let state = match journal.outcome.as_deref() {
+    let is_readable = journal.replay_all(whole_lines(&bytes)).is_ok();
+    let state = match journal.last.outcome.as_deref() {
         _ if is_held => PastState::Running,
         _ if !is_readable => PastState::Unreadable,
         None => PastState::CutOff,
@@ -93,7 +97,7 @@ fn read(path: &Path, run: RunKey, cloud: &str) -> Result<Option<PastRun>> {
         Some("cleaned_up") => PastState::CleanedUp,
         Some(_) => PastState::Done,
     };
-    Ok(Some(PastRun { run, cloud: cloud.to_owned(), began: journal.began, state, due: journal.pending.len() }))
+    Ok(Some(PastRun { run, cloud: cloud.to_owned(), began: journal.last.began, state, due: journal.pending.len() }))
 }
 
 #[cfg(test)]

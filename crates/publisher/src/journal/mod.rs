@@ -82,15 +82,21 @@ pub struct Journal<U> {
     path: PathBuf,
     next: u64,
     pending: Vec<Pending<U>>,
-    /// When the last run began, and how it ended.
-    began: Option<jiff::Timestamp>,
-    outcome: Option<String>,
-    /// Where its acts were done.
-    place: Option<String>,
-    /// Whether the last run got as far as an image that is the user's.
-    is_registered: bool,
+    last: LastRun,
     /// Whether a run has begun in this process, and not ended.
     is_under_way: bool,
+}
+
+/// The last of the earlier runs.
+#[derive(Debug, Default)]
+struct LastRun {
+    began: Option<jiff::Timestamp>,
+    /// Where its acts were done.
+    place: Option<String>,
+    /// Whether it got as far as an image that is the user's.
+    is_registered: bool,
+    /// How it ended.
+    outcome: Option<String>,
 }
 
 impl<U: Durable> Journal<U> {
@@ -102,8 +108,7 @@ impl<U: Durable> Journal<U> {
     /// Opens the journal of a run under `state_dir`, or begins it. What an earlier run of the same key left undone is
     /// [`pending`](Self::pending).
     pub fn open(state_dir: &Path, cloud: &str, run: &RunKey) -> Result<Self> {
-        let dir = state_dir.join("runs");
-        let path = path(state_dir, cloud, run);
+        let (dir, path) = (folder(state_dir), path(state_dir, cloud, run));
         let failed = |what: &str, source: std::io::Error| {
             Error::new(Kind::Local, format!("cannot {what} the journal {}", path.display()))
                 .with_hint("journals are kept under the state directory; --state-dir names another")
@@ -128,29 +133,17 @@ impl<U: Durable> Journal<U> {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|e| failed("read", e))?;
-        // A process that was killed in mid-write leaves a last line that is cut short. Its act never took place, because
-        // the run goes on only when a line is whole and on disk.
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        if whole < bytes.len() {
-            file.set_len(whole as u64).map_err(|e| failed("mend", e))?;
+        let whole = whole_lines(&bytes);
+        if whole.len() < bytes.len() {
+            file.set_len(whole.len() as u64).map_err(|e| failed("mend", e))?;
         }
         let mut journal = Self::at(path.clone(), Some(Arc::new(file)));
-        journal.replay_all(&bytes[..whole])?;
+        journal.replay_all(whole)?;
         Ok(journal)
     }
 
     fn at(path: PathBuf, file: Option<Arc<File>>) -> Self {
-        Self {
-            file,
-            path,
-            next: 0,
-            pending: Vec::new(),
-            began: None,
-            outcome: None,
-            place: None,
-            is_registered: false,
-            is_under_way: false,
-        }
+        Self { file, path, next: 0, pending: Vec::new(), last: LastRun::default(), is_under_way: false }
     }
 
     fn replay_all(&mut self, lines: &[u8]) -> Result<()> {
@@ -168,17 +161,16 @@ impl<U: Durable> Journal<U> {
             Entry::Settled { ids } => self.forget(&ids),
             Entry::Undone { id } => self.forget(&[id]),
             Entry::RunStarted { at, place, .. } => {
-                (self.began, self.outcome, self.is_registered) = (Some(at), None, false);
-                self.place = place.or(self.place.take());
+                self.last = LastRun { began: Some(at), place, ..LastRun::default() };
             }
             Entry::RunDone { outcome, .. } => {
                 if outcome != "failed" && outcome != "interrupted" {
                     self.pending.retain(|pending| pending.when == When::Always);
                 }
-                self.outcome = Some(outcome);
+                self.last.outcome = Some(outcome);
             }
             Entry::StageStarted { stage: Stage::Replicate } | Entry::StageDone { stage: Stage::Register, .. } => {
-                self.is_registered = true;
+                self.last.is_registered = true;
             }
             Entry::StageStarted { .. } | Entry::StageDone { .. } => {}
         }
@@ -196,14 +188,14 @@ impl<U: Durable> Journal<U> {
         &self.pending
     }
 
-    /// Where the acts of the run were done, where an earlier run has said so.
+    /// Where the acts of the last of the earlier runs were done, if it has said so.
     pub fn place(&self) -> Option<&str> {
-        self.place.as_deref()
+        self.last.place.as_deref()
     }
 
     /// Whether the last of the earlier runs got as far as an image that is the user's.
     pub fn is_registered(&self) -> bool {
-        self.is_registered
+        self.last.is_registered
     }
 
     /// Whether a run has begun in this process, and not ended.
@@ -290,7 +282,18 @@ fn lock(file: &File) -> Result<(), TryLockError> {
 
 /// Where the journal of a run is.
 pub fn path(state_dir: &Path, cloud: &str, run: &RunKey) -> PathBuf {
-    state_dir.join("runs").join(format!("{run}.{cloud}.jsonl"))
+    folder(state_dir).join(format!("{run}.{cloud}.jsonl"))
+}
+
+/// Where journals are.
+fn folder(state_dir: &Path) -> PathBuf {
+    state_dir.join("runs")
+}
+
+/// What of a journal counts. A process that was killed in mid-write leaves a last line that is cut short; its act never took
+/// place, because the run goes on only when a line is whole and on disk.
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)]
 }
 
 fn unwritable(error: serde_json::Error) -> Error {

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use publisher::{Status, TargetReport};
+use publisher::{Cleanup, RunKey, Status, TargetReport};
 use sandbox::{Cut, Point, Sandbox};
 use serde_json::Value;
 
@@ -20,6 +20,9 @@ pub trait Subject {
     fn state_dir(&self) -> PathBuf;
 
     async fn publish(&self) -> TargetReport;
+
+    /// Takes back what a journal says of a run.
+    async fn clean_up(&self, run: &RunKey) -> Cleanup;
 
     /// What is published and what is left, without what is otherwise in every run.
     fn outcome(&self) -> Value;
@@ -34,7 +37,7 @@ const POINTS: [Point; 3] = [Point::Before, Point::Sent, Point::Answered];
 pub async fn run<S: Subject>(what: &str, stage: impl AsyncFn() -> S, keeps_journal: bool) {
     let undisturbed = stage().await;
     assert_eq!(undisturbed.publish().await.status, Status::Published);
-    let (wanted, total) = (undisturbed.outcome(), requests(undisturbed.sandbox()));
+    let (wanted, total) = (undisturbed.outcome(), undisturbed.sandbox().state()["requests"].as_u64().unwrap());
     let (mut table, mut wrong, mut missed) = (String::new(), Vec::new(), 0);
     for point in POINTS {
         let mut row = String::new();
@@ -69,9 +72,35 @@ pub async fn run<S: Subject>(what: &str, stage: impl AsyncFn() -> S, keeps_journ
     assert!(wrong.is_empty(), "{} cells of {}:\n{}", wrong.len(), total * 3, wrong.join("\n"));
 }
 
-fn requests(sandbox: &Sandbox) -> u64 {
-    let state = sandbox.state();
-    state["traffic"].as_object().unwrap().values().map(|count| count["requests"].as_u64().unwrap()).sum()
+/// Cuts a run off at each of its requests; then another machine publishes, and the killed run is cleaned up after, by its
+/// journal: nothing is taken back of what is published.
+///
+/// # Panics
+/// If a cell ends otherwise than an undisturbed run, or leaves something to take back.
+pub async fn run_and_clean_up<S: Subject>(stage: impl AsyncFn() -> S) {
+    let undisturbed = stage().await;
+    assert_eq!(undisturbed.publish().await.status, Status::Published);
+    let wanted = undisturbed.outcome();
+    for request in 1..=undisturbed.sandbox().state()["requests"].as_u64().unwrap() {
+        let stage = stage().await;
+        is_cut_off(&stage, Cut { request, point: Point::Before }).await;
+        let_go(&stage.state_dir(), true);
+        let (own, kept) = (stage.state_dir(), stage.state_dir().with_extension("kept"));
+        // A run that was cut off before its journal was opened has none.
+        let has_journal = std::fs::rename(&own, &kept).is_ok();
+        let report = stage.publish().await;
+        assert!(matches!(report.status, Status::Published | Status::Unchanged), "{request}: {:?}", report.error);
+        if has_journal {
+            std::fs::remove_dir_all(&own).unwrap();
+            std::fs::rename(&kept, &own).unwrap();
+        }
+        for run in publisher::runs(&own).unwrap() {
+            let cleaned = stage.clean_up(&run.run).await;
+            assert_eq!(cleaned.left, 0, "{request}");
+        }
+        let found = stage.outcome();
+        assert!(found == wanted, "{request}: {}", difference(&found, &wanted));
+    }
 }
 
 /// Runs until it is cut off, and whether it was: which requests go beside each other is not the same in every run.

@@ -72,9 +72,9 @@ pub fn route(call: &Call) -> Route {
     let (operation, handler, refuse): (String, Handler, Refuse) = match scope.service.as_str() {
         "ec2" => (format!("ec2:{}", query::operation(call)), ec2::answer, ec2::refuse),
         "ebs" => (format!("ebs:{}", ebs::operation(call)), ebs::answer, ebs::refuse),
-        "sts" => (format!("sts:{}", query::operation(call)), sts::answer, query::refuse),
+        "sts" => (format!("sts:{}", query::operation(call)), sts::answer, |_, kind| sts::STS.refuse(kind)),
         "sso" => ("sso:GetRoleCredentials".to_owned(), sso::answer, json::refuse),
-        "iam" => (format!("iam:{}", query::operation(call)), iam::answer, query::refuse),
+        "iam" => (format!("iam:{}", query::operation(call)), iam::answer, |_, kind| iam::IAM.refuse(kind)),
         "ssm" => (format!("ssm:{}", json::operation(call)), ssm::answer, json::refuse),
         "servicequotas" => (format!("servicequotas:{}", json::operation(call)), quotas::answer, json::refuse),
         _ => (format!("s3:{}", s3::operation(call)), s3::answer, s3::refuse),

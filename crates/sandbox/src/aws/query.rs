@@ -37,23 +37,29 @@ pub fn operation(call: &Call) -> String {
     Params::of(call).get("Action").unwrap_or("Unknown").to_owned()
 }
 
-pub fn reply(namespace: &str, operation: &str, result: Xml) -> Reply {
-    let metadata = Xml::new().text("RequestId", ids::random());
-    let body = Xml::new().child(&format!("{operation}Result"), result).child("ResponseMetadata", metadata);
-    Reply::xml(200, body.document(&format!("{operation}Response"), Some(namespace)))
-}
+/// STS or IAM, by the namespace of its answers.
+pub struct Service(pub &'static str);
 
-/// A refusal, as both services word them. Their clients look at its elements alone, so it names neither namespace.
-pub fn error(status: u16, code: &str, message: &str) -> Reply {
-    let inner = Xml::new().text("Type", "Sender").text("Code", code).text("Message", message);
-    let body = Xml::new().child("Error", inner).text("RequestId", ids::random());
-    Reply::xml(status, body.document("ErrorResponse", None))
-}
+impl Service {
+    pub fn reply(&self, operation: &str, result: Xml) -> Reply {
+        let metadata = Xml::new().text("RequestId", ids::random());
+        let body = Xml::new().child(&format!("{operation}Result"), result).child("ResponseMetadata", metadata);
+        Reply::xml(200, body.document(&format!("{operation}Response"), Some(self.0)))
+    }
 
-pub fn refuse(_: &Call, kind: FaultKind) -> Reply {
-    match kind {
-        FaultKind::Throttle => error(400, "Throttling", "Rate exceeded"),
-        FaultKind::Deny => error(403, "AccessDenied", "The identity is not authorized to perform this operation."),
-        _ => error(500, "ServiceFailure", "An internal error has occurred"),
+    pub fn error(&self, status: u16, code: &str, message: &str) -> Reply {
+        let inner = Xml::new().text("Type", "Sender").text("Code", code).text("Message", message);
+        let body = Xml::new().child("Error", inner).text("RequestId", ids::random());
+        Reply::xml(status, body.document("ErrorResponse", Some(self.0)))
+    }
+
+    pub fn refuse(&self, kind: FaultKind) -> Reply {
+        match kind {
+            FaultKind::Throttle => self.error(400, "Throttling", "Rate exceeded"),
+            FaultKind::Deny => {
+                self.error(403, "AccessDenied", "The identity is not authorized to perform this operation.")
+            }
+            _ => self.error(500, "ServiceFailure", "An internal error has occurred"),
+        }
     }
 }

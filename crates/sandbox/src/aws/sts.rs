@@ -1,7 +1,7 @@
 use crate::{
     aws::{
         Scope,
-        query::{self, Params},
+        query::{self, Params, Service},
         state::ACCOUNT,
     },
     message::{Call, Reply},
@@ -9,7 +9,7 @@ use crate::{
     xml::Xml,
 };
 
-const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+pub const STS: Service = Service("https://sts.amazonaws.com/doc/2011-06-15/");
 
 /// A role that can be taken on.
 struct Role {
@@ -73,11 +73,11 @@ fn assume_role(call: &Call) -> Reply {
     let is_asked =
         |role: &&Role| params.get("RoleArn") == Some(&role.arn()) && params.get("ExternalId") == role.external_id;
     let Some(role) = ROLES.iter().find(is_asked) else {
-        return query::error(403, "AccessDenied", "The caller is not authorized to perform: sts:AssumeRole");
+        return STS.error(403, "AccessDenied", "The caller is not authorized to perform: sts:AssumeRole");
     };
     let operation = query::operation(call);
     if is_with_web_identity(call) && params.get("WebIdentityToken") != Some(WEB_IDENTITY) {
-        return query::error(
+        return STS.error(
             403,
             "InvalidIdentityToken",
             "The web identity token that was passed could not be validated.",
@@ -90,7 +90,7 @@ fn assume_role(call: &Call) -> Reply {
         .text("Expiration", "2099-12-31T23:59:59Z");
     let user = Xml::new().text("Arn", role.session_arn()).text("AssumedRoleId", "AROASANDBOX:publish");
     let result = Xml::new().child("Credentials", credentials).child("AssumedRoleUser", user);
-    query::reply(NAMESPACE, &operation, result)
+    STS.reply(&operation, result)
 }
 
 pub fn answer(_: &World, call: &Call) -> Reply {
@@ -98,9 +98,9 @@ pub fn answer(_: &World, call: &Call) -> Reply {
         return assume_role(call);
     }
     let result = Xml::new().text("Arn", caller(call)).text("UserId", "AIDASANDBOX").text("Account", ACCOUNT);
-    query::reply(NAMESPACE, "GetCallerIdentity", result)
+    STS.reply("GetCallerIdentity", result)
 }
 
 pub fn invalid_token() -> Reply {
-    query::error(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+    STS.error(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
 }

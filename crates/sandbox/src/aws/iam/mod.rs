@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 pub use self::policy::{Policy, Verdict};
 use super::{
-    query::{self, Params},
+    query::{self, Params, Service},
     state::ACCOUNT,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     xml::Xml,
 };
 
-const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
+pub const IAM: Service = Service("https://iam.amazonaws.com/doc/2010-05-08/");
 
 /// The role that imports run as, if none is named.
 pub const IMPORT_ROLE: &str = "vmimport";
@@ -113,7 +113,7 @@ pub fn answer(world: &World, call: &Call) -> Reply {
         "PutRolePolicy" => put_role_policy,
         "SimulatePrincipalPolicy" => simulate,
         _ => {
-            return query::error(
+            return IAM.error(
                 400,
                 "InvalidAction",
                 &format!("Could not find operation {action} for version 2010-05-08"),
@@ -121,8 +121,8 @@ pub fn answer(world: &World, call: &Call) -> Reply {
         }
     };
     match handler(world, &params) {
-        Ok(result) => query::reply(NAMESPACE, &action, result),
-        Err(Refusal(status, code, message)) => query::error(status, code, &message),
+        Ok(result) => IAM.reply(&action, result),
+        Err(Refusal(status, code, message)) => IAM.error(status, code, &message),
     }
 }
 
