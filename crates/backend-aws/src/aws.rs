@@ -6,14 +6,16 @@ use std::{
 use async_trait::async_trait;
 use aws_sdk_ec2::types::ImageState;
 use publisher::{
-    Backend, Check, CloudName, Cx, Error, ImageSpec, Kind, Plan, Region, Replication, Result, RunKey, Variables,
+    Attempt, Backend, Check, CloudName, Cx, Error, ImageSpec, Kind, Plan, Region, Replication, Result, RunKey,
+    Variables,
 };
 use vhd::Image;
 
 use crate::{
     Config, Imported, Registered, Replica, Undo, Uploaded,
     client::Clients,
-    doctor, find, import,
+    config::Via,
+    doctor, find, identity, import,
     plan::{self, Shape},
     register, replicate, status, undo, upload,
 };
@@ -25,9 +27,10 @@ pub struct Aws {
     pub(crate) clients: Clients,
     /// What preflight found out; the later stages work by it.
     pub(crate) decided: OnceLock<plan::Decided>,
-    /// Makes this process's client tokens its own: AWS answers a token for ever with what it first made, and that may be
-    /// gone. Across processes the run's tags say what is there.
-    pub(crate) nonce: u64,
+    /// Names this process in the tags of what it makes: what another has made or taken over is not its to take back. It makes
+    /// its client tokens its own, too: AWS answers a token for ever with what it first made, and that may be gone. Across
+    /// processes the run's tags say what is there.
+    pub(crate) attempt: Attempt,
 }
 
 impl fmt::Debug for Aws {
@@ -45,7 +48,7 @@ impl Aws {
         config.route()?;
         config.check()?;
         let clients = Clients::load(&config, spec.ca_file.as_deref(), variables).await?;
-        Ok(Self { config, spec, clients, decided: OnceLock::new(), nonce: fastrand::u64(..) })
+        Ok(Self { config, spec, clients, decided: OnceLock::new(), attempt: Attempt::new() })
     }
 
     /// What preflight decided. The later stages run after it, in the same process.
@@ -71,13 +74,14 @@ impl Backend for Aws {
         CloudName("aws")
     }
 
-    fn run_key(&self, image: &Image) -> Result<RunKey> {
-        let shape = Shape::of(&self.config, image)?;
+    async fn run_key(&self, cx: &Cx<Undo>, image: &Image) -> Result<RunKey> {
+        let (shape, name, _) = plan::local(self, image)?;
         Ok(RunKey::new([
             ("cloud", "aws".to_owned()),
+            ("account", identity::account(self, cx).await?),
             ("endpoint", self.clients.endpoint().unwrap_or_default().to_owned()),
             ("digest", image.content()?.digest().to_string()),
-            ("name", plan::ami_name(&self.config, &self.spec, image)?),
+            ("name", name),
             ("shape", format!("{shape:?}")),
         ]))
     }
@@ -117,6 +121,16 @@ impl Backend for Aws {
     async fn is_registered(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<bool> {
         let images = find::images_of_run(self, cx, undo.region()).await?;
         Ok(images.iter().any(|image| matches!(image.state(), Some(ImageState::Available | ImageState::Pending))))
+    }
+
+    fn resumes(&self, undo: &Undo) -> bool {
+        match (undo, self.config.route()) {
+            // Snapshots are looked for whatever the route.
+            (Undo::DeleteSnapshots { .. } | Undo::DeregisterImages { .. }, _) => true,
+            (Undo::CancelImports { .. }, Ok(Via::S3(_))) => true,
+            (Undo::DeleteObject { bucket, .. }, Ok(Via::S3(now))) => bucket == now,
+            (_, _) => false,
+        }
     }
 
     fn place(&self) -> String {

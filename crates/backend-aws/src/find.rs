@@ -1,7 +1,7 @@
 //! What is there already, asked of the cloud.
 
-use aws_sdk_ec2::types::{Filter, Image, ImportSnapshotTask, Snapshot};
-use publisher::{Cx, Error, Kind, Result, RunKey, TAG_NAME, TAG_RUN};
+use aws_sdk_ec2::types::{Filter, Image, ImportSnapshotTask, Snapshot, Tag};
+use publisher::{Cx, Error, Kind, Result, RunKey, TAG_ATTEMPT, TAG_NAME, TAG_RUN};
 
 use crate::{
     Aws, Undo,
@@ -67,6 +67,12 @@ async fn images(aws: &Aws, cx: &Cx<Undo>, region: &str, filter: Filter) -> Resul
     Ok(cx.retry("looking for images", request).await?.images.unwrap_or_default())
 }
 
+/// Whether an image of the account is made of a snapshot.
+pub async fn is_used(aws: &Aws, cx: &Cx<Undo>, region: &str, snapshot: &str) -> Result<bool> {
+    let filter = Filter::builder().name("block-device-mapping.snapshot-id").values(snapshot).build();
+    images(aws, cx, region, filter).await.map(|images| !images.is_empty())
+}
+
 /// The snapshots that the run made in a region.
 pub async fn snapshots_of_run(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<Vec<Snapshot>> {
     let ec2 = aws.clients.ec2(region);
@@ -89,13 +95,13 @@ pub async fn snapshot_by_id(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) ->
     cx.retry("reading the snapshot", request).await
 }
 
-/// Whether a snapshot is there.
-pub async fn has_snapshot(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<bool> {
+/// A snapshot, if it is there.
+pub async fn snapshot(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<Option<Snapshot>> {
     let ec2 = aws.clients.ec2(region);
     let request = || async { ec2.describe_snapshots().snapshot_ids(id).send().await.map_err(classify) };
     match cx.retry("looking for a snapshot", request).await {
-        Ok(found) => Ok(!found.snapshots().is_empty()),
-        Err(error) if error.kind() == Kind::NotFound => Ok(false),
+        Ok(found) => Ok(found.snapshots.unwrap_or_default().into_iter().next()),
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -109,4 +115,15 @@ pub async fn imports_of_run(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<Ve
         async { request.send().await.map_err(classify) }
     };
     Ok(cx.retry("looking for imports", request).await?.import_snapshot_tasks.unwrap_or_default())
+}
+
+/// Makes what an earlier attempt of the run made this attempt's own: its undos are void from now on.
+pub async fn take_over(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<()> {
+    let ec2 = aws.clients.ec2(region);
+    let tag = Tag::builder().key(TAG_ATTEMPT).value(aws.attempt.as_str()).build();
+    let request = || {
+        let request = ec2.create_tags().resources(id).tags(tag.clone());
+        async { request.send().await.map(drop).map_err(classify) }
+    };
+    cx.retry("taking over what an earlier attempt made", request).await
 }

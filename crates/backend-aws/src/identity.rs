@@ -2,7 +2,7 @@
 
 use publisher::{Cx, Error, Kind, Region, Result};
 
-use crate::{Aws, Undo, arn, error::classify};
+use crate::{Aws, Undo, arn, error::classify, plan};
 
 /// Who a credential belongs to.
 #[derive(Clone, Debug)]
@@ -32,7 +32,18 @@ impl Identity {
 
 /// Asks who we are in a region.
 pub async fn identity(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<Identity> {
-    let sts = aws.clients.sts(region);
+    ask(&aws.clients.sts(region), cx).await
+}
+
+/// The account that everything is made in.
+pub async fn account(aws: &Aws, cx: &Cx<Undo>) -> Result<String> {
+    let home = plan::wanted(aws)?;
+    aws.clients.check_credentials().await?;
+    let anywhere = plan::elsewhere(home.first().map(String::as_str).unwrap_or_default());
+    Ok(ask(&aws.clients.sts_as_at_home(anywhere), cx).await?.account)
+}
+
+async fn ask(sts: &aws_sdk_sts::Client, cx: &Cx<Undo>) -> Result<Identity> {
     let request = || async { sts.get_caller_identity().send().await.map_err(classify) };
     let answer = cx.retry("asking who we are", request).await?;
     let text = |value: Option<String>| value.ok_or_else(|| Error::new(Kind::Transient, "AWS does not say who we are"));

@@ -99,7 +99,13 @@ pub fn needed(config: &Config, spec: &ImageSpec, parameters: &[String]) -> Resul
             actions.extend(["ec2:ImportSnapshot", "ec2:DescribeImportSnapshotTasks", "ec2:CancelImportTask"]);
             let on_bucket = ["s3:ListBucket", "s3:ListBucketMultipartUploads"];
             more.push(Permission::of(&on_bucket, Resource::Bucket(bucket.to_owned())));
-            let on_objects = ["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"];
+            let on_objects = [
+                "s3:PutObject",
+                "s3:GetObject",
+                "s3:DeleteObject",
+                "s3:AbortMultipartUpload",
+                "s3:ListMultipartUploadParts",
+            ];
             let prefix = config.prefix.clone().unwrap_or_default();
             more.push(Permission::of(&on_objects, Resource::Objects { bucket: bucket.to_owned(), prefix }));
         }

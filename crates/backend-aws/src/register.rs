@@ -11,7 +11,7 @@ use crate::{
     Aws, Imported, Undo,
     config::BlockDevice,
     error::{self, classify, has_code},
-    find, tags,
+    find, tags, undo,
 };
 
 /// An AMI that is available in the home region.
@@ -48,19 +48,25 @@ const DEADLINE: Duration = Duration::from_secs(2 * 60 * 60);
 
 pub async fn register(aws: &Aws, cx: &Cx<Undo>, imported: &Imported) -> Result<Registered> {
     let region = aws.home()?;
-    let undo = cx.on_failure(Undo::DeregisterImages { region: region.to_owned() }).await?;
-    let ami = cx.retry("registering the AMI", || register_once(aws, cx, &imported.snapshot)).await;
-    let ami = ami.map_err(|error| error.context("cannot register the AMI"))?;
-    wait(aws, cx, region, &ami).await?;
+    let attempt = aws.attempt.clone();
+    let undo = cx.on_failure(Undo::DeregisterImages { region: region.to_owned(), attempt }).await?;
+    let registered = cx.retry("registering the AMI", || register_once(aws, cx, &imported.snapshot)).await;
+    let registered = registered.map_err(|error| error.context("cannot register the AMI"))?;
+    wait(aws, cx, region, &registered.ami).await?;
+    if registered.snapshot != imported.snapshot {
+        // Another machine was quicker, and its AMI is the one there is.
+        let ours = || undo::delete_snapshot(aws, cx, region, &imported.snapshot);
+        cx.retry("deleting a snapshot that no AMI is made of", ours).await?;
+    }
     // From here on the AMI and its snapshot belong to the user.
     cx.settle([undo, imported.undo]).await?;
-    cx.emit(Event::Created { kind: "ami", id: ami.clone() });
-    Ok(Registered { region: region.to_owned(), ami, snapshot: imported.snapshot.clone() })
+    cx.emit(Event::Created { kind: "ami", id: registered.ami.clone() });
+    Ok(registered)
 }
 
 /// RegisterImage knows no client token: an AMI of this name that carries the run's key is the one that a lost answer
 /// registered.
-async fn register_once(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<String> {
+async fn register_once(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<Registered> {
     let (decided, region) = (aws.decided()?, aws.home()?);
     let shape = &decided.shape;
     let disk = EbsBlockDevice::builder()
@@ -95,12 +101,14 @@ async fn register_once(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<Strin
         .map_err(classify);
     match sent {
         Ok(registered) => {
-            registered.image_id.ok_or_else(|| Error::new(Kind::Invalid, "AWS registered an AMI without an id"))
+            let nameless = || Error::new(Kind::Invalid, "AWS registered an AMI without an id");
+            let ami = registered.image_id.ok_or_else(nameless)?;
+            Ok(Registered { region: region.to_owned(), ami, snapshot: snapshot.to_owned() })
         }
         Err(error) if has_code(&error, "InvalidAMIName.Duplicate") => {
             let ours = find::images_of_run(aws, cx, region).await?;
             let ours = ours.into_iter().find(|image| image.name() == Some(&decided.name));
-            ours.and_then(|image| image.image_id).ok_or(error)
+            ours.map(|image| Registered::found(region, &image)).ok_or(error)
         }
         Err(error) => Err(error::soon(error)),
     }

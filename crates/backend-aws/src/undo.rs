@@ -1,23 +1,27 @@
 use std::fmt;
 
-use publisher::{Cx, Error, Event, Kind, Result};
+use publisher::{Attempt, Cx, Error, Event, Kind, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{Aws, error::classify, find};
+use crate::{
+    Aws,
+    error::{classify, has_code},
+    find, tags,
+};
 
 /// How to take one act back. What an act makes has an id only after it; so the undo, which is noted before, finds it by
-/// the run's tag.
+/// the tags of the run and of the attempt: what another attempt has made, or has taken over, is not this one's to take back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case")]
 pub enum Undo {
     /// Delete an object, and abort the uploads to its key.
     DeleteObject { region: String, bucket: String, key: String },
     /// Cancel the run's imports, and delete the snapshots that they made.
-    CancelImports { region: String },
+    CancelImports { region: String, attempt: Attempt },
     /// Delete the run's snapshots.
-    DeleteSnapshots { region: String },
+    DeleteSnapshots { region: String, attempt: Attempt },
     /// Deregister the run's AMIs.
-    DeregisterImages { region: String },
+    DeregisterImages { region: String, attempt: Attempt },
 }
 
 impl Undo {
@@ -25,9 +29,9 @@ impl Undo {
     pub(crate) fn region(&self) -> &str {
         match self {
             Self::DeleteObject { region, .. }
-            | Self::CancelImports { region }
-            | Self::DeleteSnapshots { region }
-            | Self::DeregisterImages { region } => region,
+            | Self::CancelImports { region, .. }
+            | Self::DeleteSnapshots { region, .. }
+            | Self::DeregisterImages { region, .. } => region,
         }
     }
 }
@@ -36,9 +40,9 @@ impl fmt::Display for Undo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DeleteObject { bucket, key, .. } => write!(f, "object s3://{bucket}/{key}, or an upload of it"),
-            Self::CancelImports { region } => write!(f, "imports of this run in {region}"),
-            Self::DeleteSnapshots { region } => write!(f, "snapshots of this run in {region}"),
-            Self::DeregisterImages { region } => write!(f, "AMIs of this run in {region}"),
+            Self::CancelImports { region, .. } => write!(f, "imports of this run in {region}"),
+            Self::DeleteSnapshots { region, .. } => write!(f, "snapshots of this run in {region}"),
+            Self::DeregisterImages { region, .. } => write!(f, "AMIs of this run in {region}"),
         }
     }
 }
@@ -46,10 +50,17 @@ impl fmt::Display for Undo {
 pub async fn undo(aws: &Aws, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {
     match undo {
         Undo::DeleteObject { region, bucket, key } => delete_object(aws, region, bucket, key).await,
-        Undo::CancelImports { region } => cancel_imports(aws, cx, region).await,
-        Undo::DeleteSnapshots { region } => delete_snapshots(aws, cx, region).await,
-        Undo::DeregisterImages { region } => {
-            for image in find::images_of_run(aws, cx, region).await? {
+        Undo::CancelImports { region, attempt } => cancel_imports(aws, cx, region, attempt).await,
+        Undo::DeleteSnapshots { region, attempt } => {
+            let made = find::snapshots_of_run(aws, cx, region).await?;
+            for snapshot in made.iter().filter(|snapshot| tags::attempt_of(snapshot.tags()) == *attempt) {
+                delete_snapshot(aws, cx, region, snapshot.snapshot_id().unwrap_or_default()).await?;
+            }
+            Ok(())
+        }
+        Undo::DeregisterImages { region, attempt } => {
+            let made = find::images_of_run(aws, cx, region).await?;
+            for image in made.iter().filter(|image| tags::attempt_of(image.tags()) == *attempt) {
                 deregister(aws, cx, region, image.image_id().unwrap_or_default()).await?;
             }
             Ok(())
@@ -68,17 +79,23 @@ pub async fn delete_object(aws: &Aws, region: &str, bucket: &str, key: &str) -> 
     gone(s3.delete_object().bucket(bucket).key(key).send().await.map(drop).map_err(classify))
 }
 
-async fn cancel_imports(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<()> {
+async fn cancel_imports(aws: &Aws, cx: &Cx<Undo>, region: &str, attempt: &Attempt) -> Result<()> {
     let ec2 = aws.clients.ec2(region);
-    for task in find::imports_of_run(aws, cx, region).await? {
+    let tasks = find::imports_of_run(aws, cx, region).await?;
+    for task in tasks.iter().filter(|task| tags::attempt_of(task.tags()) == *attempt) {
         let detail = task.snapshot_task_detail();
         match (detail.and_then(|detail| detail.status()), detail.and_then(|detail| detail.snapshot_id())) {
             (Some("active"), _) => {
                 let cancel = ec2.cancel_import_task().set_import_task_id(task.import_task_id.clone());
                 gone(cancel.send().await.map(drop).map_err(classify))?;
             }
-            (Some("completed"), Some(snapshot)) if !snapshot.is_empty() => {
-                delete_snapshot(aws, cx, region, snapshot).await?
+            (Some("completed"), Some(id)) if !id.is_empty() => {
+                let there = find::snapshot(aws, cx, region, id).await?;
+                // It has no tags until the task is over and is seen to be.
+                let is_anothers = |found: &Attempt| found != attempt && !found.as_str().is_empty();
+                if there.is_some_and(|snapshot| !is_anothers(&tags::attempt_of(snapshot.tags()))) {
+                    delete_snapshot(aws, cx, region, id).await?;
+                }
             }
             _ => {}
         }
@@ -86,15 +103,15 @@ async fn cancel_imports(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<()> {
     Ok(())
 }
 
-async fn delete_snapshots(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<()> {
-    for snapshot in find::snapshots_of_run(aws, cx, region).await? {
-        delete_snapshot(aws, cx, region, snapshot.snapshot_id().unwrap_or_default()).await?;
+/// Deletes a snapshot. One that an AMI is made of belongs to whoever has the AMI.
+pub async fn delete_snapshot(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<()> {
+    let deleted = aws.clients.ec2(region).delete_snapshot().snapshot_id(id).send().await.map(drop).map_err(classify);
+    match deleted {
+        Err(error) if has_code(&error, "InvalidSnapshot.InUse") => {
+            return if find::is_used(aws, cx, region, id).await? { Ok(()) } else { Err(error) };
+        }
+        deleted => gone(deleted)?,
     }
-    Ok(())
-}
-
-async fn delete_snapshot(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Result<()> {
-    gone(aws.clients.ec2(region).delete_snapshot().snapshot_id(id).send().await.map(drop).map_err(classify))?;
     cx.emit(Event::Removed { kind: "snapshot", id: id.to_owned() });
     Ok(())
 }

@@ -3,7 +3,8 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use azure_core::http::Transport;
 use publisher::{
-    Backend, Check, CloudName, Cx, Error, ImageSpec, Kind, Plan, Region, Replication, Result, RunKey, Variables,
+    Attempt, Backend, Check, CloudName, Cx, Error, ImageSpec, Kind, Plan, Region, Replication, Result, RunKey,
+    Variables,
 };
 use tokio::sync::OnceCell;
 use vhd::Image;
@@ -28,7 +29,7 @@ pub struct Azure {
     /// The home region where the configuration names none, from the variable that `az` reads.
     pub(crate) home: Option<String>,
     /// Names this process in the tags of what it makes: what another has made or taken over is not its to take back.
-    pub(crate) attempt: String,
+    pub(crate) attempt: Attempt,
     /// What preflight found out; the later stages work by it.
     pub(crate) decided: OnceCell<plan::Decided>,
 }
@@ -61,8 +62,7 @@ impl Azure {
         let transport = client::transport(config.resource_manager(), spec.ca_file.as_deref())?;
         let credential = client::Credential::new(&config, variables, &transport)?;
         let arm = Arc::new(Arm::new(config.resource_manager(), credential, transport.clone())?);
-        let attempt = format!("{:016x}", fastrand::u64(..));
-        Ok(Self { config, spec, names, arm, transport, home, attempt, decided: OnceCell::new() })
+        Ok(Self { config, spec, names, arm, transport, home, attempt: Attempt::new(), decided: OnceCell::new() })
     }
 
     /// The version that is asked for.
@@ -113,7 +113,7 @@ impl Backend for Azure {
         CloudName("azure")
     }
 
-    fn run_key(&self, image: &Image) -> Result<RunKey> {
+    async fn run_key(&self, _: &Cx<Undo>, image: &Image) -> Result<RunKey> {
         let shape = Shape::of(&self.config, image)?;
         Ok(RunKey::new([
             ("cloud", "azure".to_owned()),
@@ -130,8 +130,8 @@ impl Backend for Azure {
         plan::preflight(self, cx, image).await
     }
 
-    async fn upload(&self, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uploaded> {
-        upload::upload(self, cx, image).await
+    async fn upload(&self, cx: &Cx<Undo>, _: &Arc<Image>) -> Result<Uploaded> {
+        upload::upload(self, cx).await
     }
 
     async fn import(&self, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result<Imported> {
@@ -160,6 +160,11 @@ impl Backend for Azure {
 
     async fn is_registered(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<bool> {
         register::is_registered(self, cx, undo).await
+    }
+
+    /// Disk, managed image and version have names of their own, and each stage looks for its own first.
+    fn resumes(&self, _: &Undo) -> bool {
+        true
     }
 
     fn place(&self) -> String {

@@ -1,4 +1,4 @@
-use publisher::{Cx, Error, Event, Kind, Result, UndoId};
+use publisher::{Attempt, Cx, Error, Event, Kind, Result, UndoId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::{
     client::versions,
     origin::{Origin, OriginKind},
     tags, undo,
-    upload::disk,
+    upload::{disk, verify},
 };
 
 /// What a gallery version can be made from.
@@ -20,11 +20,18 @@ pub struct Imported {
 }
 
 pub async fn import(azure: &Azure, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result<Imported> {
-    // Before, so as not to close another's disk; and after, when nobody can write to it any more.
+    if let Some(access) = uploaded.access {
+        // Before, so as not to close another's disk; and after, when nobody can write to it any more.
+        disk::check_owner(azure, cx, &uploaded.disk).await?;
+        disk::mark_whole(azure, cx, &uploaded.disk).await?;
+        let ended = disk::end_access(azure, cx, &uploaded.disk).await;
+        ended.map_err(|error| error.context("Azure did not take the disk"))?;
+        cx.settle([access]).await?;
+    }
     disk::check_owner(azure, cx, &uploaded.disk).await?;
-    disk::end_access(azure, cx, &uploaded.disk).await.map_err(|error| error.context("Azure did not take the disk"))?;
-    cx.settle([uploaded.access]).await?;
-    disk::check_owner(azure, cx, &uploaded.disk).await?;
+    if azure.config.verify.unwrap_or_default() {
+        verify::read_back(azure, cx, &uploaded.disk).await?;
+    }
     let keeps_disk = azure.config.keep_disk.unwrap_or_default();
     if azure.decided()?.shape.source == Source::Disk {
         let (kind, id, attempt) = (OriginKind::Disk, uploaded.disk.clone(), azure.attempt.clone());
@@ -43,13 +50,12 @@ async fn make_image(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(Origin,
     } else {
         azure.names.intermediate_image(cx.run().short())
     };
-    let origin =
-        |attempt: &str| Origin { kind: OriginKind::ManagedImage, id: id.clone(), attempt: attempt.to_owned(), stays };
+    let origin = |attempt: Attempt| Origin { kind: OriginKind::ManagedImage, id: id.clone(), attempt, stays };
     let there = cx.retry("looking for the managed image", || azure.arm.find(&id, versions::IMAGES)).await?;
     match &there {
         Some(image) if !tags::is_of_run(image, cx.run()) => return Err(taken(&id)),
         Some(image) if stays && image["properties"]["provisioningState"] == "Succeeded" => {
-            return Ok((origin(tags::attempt_of(image).unwrap_or_default()), None));
+            return Ok((origin(tags::attempt_of(image)), None));
         }
         _ => {}
     }
@@ -64,7 +70,7 @@ async fn make_image(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(Origin,
     let made = made.map_err(|error| error.context("cannot make the managed image"))?;
     azure.arm.finish(cx, what, made).await?;
     cx.emit(Event::Created { kind: "managed_image", id: id.clone() });
-    Ok((origin(&azure.attempt), Some(undo)))
+    Ok((origin(azure.attempt.clone()), Some(undo)))
 }
 
 /// What is said of a managed image that has the name which ours is to have.

@@ -1,4 +1,4 @@
-use publisher::Result;
+use publisher::{Attempt, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ pub struct Origin {
     /// The resource's id.
     pub id: String,
     /// The attempt that made it.
-    pub attempt: String,
+    pub attempt: Attempt,
     /// Whether it stays when the version is everywhere.
     pub stays: bool,
 }
@@ -42,7 +42,7 @@ impl Origin {
         Ok(there.map(|resource| Self {
             kind,
             id: id.to_owned(),
-            attempt: tags::attempt_of(&resource).unwrap_or_default().to_owned(),
+            attempt: tags::attempt_of(&resource),
             stays: !tags::is_intermediate(&resource),
         }))
     }

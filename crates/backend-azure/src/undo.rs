@@ -1,6 +1,6 @@
 use std::fmt;
 
-use publisher::{Cx, Event, Kind, Result};
+use publisher::{Attempt, Cx, Event, Kind, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::{Azure, client::versions, tags, upload::disk};
@@ -11,13 +11,13 @@ use crate::{Azure, client::versions, tags, upload::disk};
 #[serde(tag = "act", rename_all = "snake_case")]
 pub enum Undo {
     /// Close a disk that was opened for writing.
-    EndAccess { disk: String, attempt: String },
+    EndAccess { disk: String, attempt: Attempt },
     /// Delete a disk.
-    DeleteDisk { disk: String, attempt: String },
+    DeleteDisk { disk: String, attempt: Attempt },
     /// Delete a managed image.
-    DeleteImage { image: String, attempt: String },
+    DeleteImage { image: String, attempt: Attempt },
     /// Delete an image version.
-    DeleteVersion { version: String, attempt: String },
+    DeleteVersion { version: String, attempt: Attempt },
 }
 
 impl fmt::Display for Undo {
@@ -39,7 +39,7 @@ pub async fn undo(azure: &Azure, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {
         Undo::DeleteVersion { version, attempt } => ("image version", version, attempt, versions::GALLERIES),
     };
     let there = azure.arm.find(id, api_version).await?;
-    if there.as_ref().and_then(tags::attempt_of) != Some(attempt) {
+    if there.as_ref().map(tags::attempt_of).as_ref() != Some(attempt) {
         return Ok(());
     }
     match undo {

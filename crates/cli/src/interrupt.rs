@@ -1,3 +1,4 @@
+use publisher::{RunKey, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -10,17 +11,30 @@ pub struct Texts {
     pub second: &'static str,
 }
 
-/// What is said of a run.
-pub const RUN: Texts = Texts {
-    first: "interrupted: taking back what was begun; once more to leave at once",
-    second: "left at once; publish the same image again to finish what was begun, or take it back with: publish cleanup",
-};
-
 /// What is said of something that only looks.
 pub const LOOK: Texts = Texts { first: "interrupted", second: "left at once" };
 
 /// The first Ctrl-C or SIGTERM ends the work in order; the second ends the program.
 pub fn watch(cancel: CancellationToken, texts: &'static Texts) {
+    watch_with(cancel, texts.first, || texts.second.to_owned());
+}
+
+/// The same of runs: whoever leaves at once is told what takes back what they have begun.
+pub fn watch_runs(runtime: &Runtime) {
+    let begun = runtime.begun.clone();
+    let first = "interrupted: taking back what was begun; once more to leave at once";
+    watch_with(runtime.cancel.clone(), first, move || left(&begun.runs()));
+}
+
+fn left(runs: &[RunKey]) -> String {
+    if runs.is_empty() {
+        return "left at once; nothing was begun".to_owned();
+    }
+    let commands: Vec<_> = runs.iter().map(|run| format!("publish cleanup {run}")).collect();
+    format!("left at once; publish again to finish what was begun, or take it back with: {}", commands.join(" && "))
+}
+
+fn watch_with(cancel: CancellationToken, first: &'static str, second: impl Fn() -> String + Send + 'static) {
     tokio::spawn(async move {
         let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         else {
@@ -29,10 +43,10 @@ pub fn watch(cancel: CancellationToken, texts: &'static Texts) {
         };
         let mut next = async || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} };
         next().await;
-        message::warning(texts.first);
+        message::warning(first);
         cancel.cancel();
         next().await;
-        message::warning(texts.second);
+        message::warning(&second());
         std::process::exit(130);
     });
 }

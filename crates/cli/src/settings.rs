@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use figment::{
@@ -14,7 +15,7 @@ use figment::{
 use publisher::{Error, ImageSpec, Kind, Names, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Configuration, Destination, Publish, Route, Selection, Source};
+use crate::args::{Configuration, Destination, Publish, Route, Selection, Source, Verify};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -36,6 +37,8 @@ pub struct Settings {
     pub state_dir: Option<PathBuf>,
     /// Where a compressed image is unpacked.
     pub spool_dir: Option<PathBuf>,
+    /// How long a run may take, as `90m` or `2h`; what it has begun is taken back after that.
+    pub deadline: Option<String>,
     /// Azure.
     pub azure: backend_azure::Config,
     /// AWS.
@@ -105,6 +108,10 @@ impl Settings {
         set(&mut self.image, &args.image);
         set(&mut self.state_dir, &args.state_dir);
         set(&mut self.spool_dir, &args.opening.spool_dir);
+        set(&mut self.deadline, &args.deadline);
+        let reads_back = args.verify.map(|verify| verify == Verify::Full);
+        set(&mut self.azure.verify, &reads_back);
+        set(&mut self.aws.verify, &reads_back);
         let source = args.source.map(|source| match source {
             Source::ManagedImage => backend_azure::Source::ManagedImage,
             Source::Disk => backend_azure::Source::Disk,
@@ -147,6 +154,20 @@ impl Settings {
             tags: self.tags.clone(),
             ca_file: self.ca_file.clone(),
         }
+    }
+
+    /// How long a run may take.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] for what is no time.
+    pub fn deadline(&self) -> Result<Option<Duration>> {
+        let Some(text) = &self.deadline else { return Ok(None) };
+        let time = text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+        let wrong = || {
+            Error::new(Kind::Config, format!("the deadline is \"{text}\", which is no time"))
+                .with_hint("such as --deadline 90m, or 2h, or 1h30m")
+        };
+        time.filter(|time| !time.is_zero()).map(Some).ok_or_else(wrong)
     }
 
     /// Where journals are kept: as set, or in the user's state folder (XDG Base Directory Specification).

@@ -171,6 +171,11 @@ impl<R> RegionState<R> {
 /// are off. A message never holds a signature, a token or a key.
 ///
 /// **Cancellation.** A stage's future may be dropped at any await. It keeps no state whose loss would matter.
+///
+/// **Resuming.** A run whose process was killed is gone through again from its first stage, and each stage finds in the cloud
+/// what it had made: so a journal that is lost with its machine costs nothing. What the cloud cannot tell, such as which blocks
+/// of a pending snapshot are there, a sink notes with [`Cx::note_sent`], and finds again with [`Cx::sent`]. What it takes over
+/// it makes its own by its attempt ([`Attempt`](crate::Attempt)); whoever had it before finds that out, and says whose it is.
 #[async_trait]
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// What `upload` leaves: the bytes are there.
@@ -187,11 +192,14 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// The name of the cloud.
     fn name(&self) -> CloudName;
 
-    /// The identity of a run of this image with this configuration. Asks no cloud.
+    /// The identity of a run of this image with this configuration, in this account: what one account has is found and taken
+    /// back in no other. Asks the cloud for nothing but that account, where the configuration does not name it, and not even
+    /// for that if the image or the configuration would be refused.
     ///
     /// # Errors
-    /// [`Kind::Image`](crate::Kind::Image) if the image cannot be read.
-    fn run_key(&self, image: &Image) -> Result<RunKey>;
+    /// [`Kind::Image`](crate::Kind::Image) or [`Kind::Config`](crate::Kind::Config) for what the cloud would refuse, and what
+    /// it answers.
+    async fn run_key(&self, cx: &Cx<Self::Undo>, image: &Image) -> Result<RunKey>;
 
     /// Checks everything that can be checked without changing anything: what the cloud would say of the image and of the
     /// configuration (both without asking it), then credentials, regions, and what is there already.
@@ -254,6 +262,10 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// What the cloud answers.
     async fn is_registered(&self, cx: &Cx<Self::Undo>, undo: &Self::Undo) -> Result<bool>;
+
+    /// Whether a run that goes on from a killed one finds, and takes over or discards, what this act of the killed one made. Any
+    /// other act is taken back before it goes on.
+    fn resumes(&self, undo: &Self::Undo) -> bool;
 
     /// Where acts are done, in words, as far as the settings say: what one place has is not taken back in another. Asks no
     /// cloud.

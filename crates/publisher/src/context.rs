@@ -1,52 +1,15 @@
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{Mutex, Semaphore},
-    time::Instant,
-};
+use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
+use vhd::Extent;
 
 use crate::{
-    CloudName, Durable, Error, Event, Kind, Mode, Poll, Reporter, Result, RetryBudget, RunKey, Schedule,
+    CloudName, Durable, Error, Event, Kind, Mode, Poll, Result, RetryBudget, RunKey, Runtime, Schedule,
     journal::{Journal, UndoId, When},
     retry,
     transfer::Totals,
 };
-
-/// Memory that all transfers of a process together may hold in buffers, in KiB: sixteen of Azure's largest pages. The HTTP clients copy a body once more to
-/// encrypt it and the allocator keeps some of what is freed, so a process peaks at some times this.
-pub(crate) const BUFFER_KIB: usize = 64 << 10;
-
-/// What all runs of a process share.
-#[derive(Clone, Debug)]
-pub struct Runtime {
-    /// Where events go.
-    pub reporter: Arc<dyn Reporter>,
-    /// Cancelled when the user ends the run.
-    pub cancel: CancellationToken,
-    /// Where journals are kept; none keeps them in memory alone.
-    pub state_dir: Option<PathBuf>,
-    /// Whether what a run has made stays when it fails, to be looked at. Accesses are closed, and what only an upload needed
-    /// goes, all the same; the next run of the same image takes back the rest.
-    pub keep: bool,
-    /// One permit for each KiB of buffer.
-    pub(crate) buffers: Arc<Semaphore>,
-}
-
-impl Runtime {
-    /// A runtime that keeps its journals under `state_dir`.
-    #[must_use]
-    pub fn new(reporter: Arc<dyn Reporter>, state_dir: Option<PathBuf>) -> Self {
-        let buffers = Arc::new(Semaphore::new(BUFFER_KIB));
-        Self { reporter, cancel: CancellationToken::new(), state_dir, keep: false, buffers }
-    }
-
-    /// The same, with or without keeping what a run that fails has made.
-    #[must_use]
-    pub fn keeping(self, keep: bool) -> Self {
-        Self { keep, ..self }
-    }
-}
 
 /// What a stage works with: its run's key, journal, retry budget and events. A clone is the same context.
 #[derive(Clone, Debug)]
@@ -54,6 +17,7 @@ pub struct Cx<U> {
     cloud: CloudName,
     run: RunKey,
     runtime: Runtime,
+    cancel: CancellationToken,
     mode: Mode,
     budget: Arc<RetryBudget>,
     journal: Arc<Mutex<Journal<U>>>,
@@ -65,6 +29,7 @@ impl<U: Durable> Cx<U> {
         Self {
             cloud,
             run,
+            cancel: runtime.cancel.child_token(),
             runtime,
             mode,
             budget: Arc::default(),
@@ -79,7 +44,8 @@ impl<U: Durable> Cx<U> {
         Self {
             cloud: self.cloud,
             run: self.run.clone(),
-            runtime: Runtime { cancel: CancellationToken::new(), ..self.runtime.clone() },
+            runtime: self.runtime.clone(),
+            cancel: CancellationToken::new(),
             mode: self.mode,
             budget: Arc::default(),
             journal: self.journal.clone(),
@@ -112,6 +78,11 @@ impl<U: Durable> Cx<U> {
 
     pub(crate) fn runtime(&self) -> &Runtime {
         &self.runtime
+    }
+
+    /// Told when the run is to end: the user wants it to, or its time is up.
+    pub(crate) fn cancel(&self) -> &CancellationToken {
+        &self.cancel
     }
 
     pub(crate) fn budget(&self) -> &RetryBudget {
@@ -148,11 +119,26 @@ impl<U: Durable> Cx<U> {
         self.journal().await.settle(undos).await
     }
 
+    /// Notes that `to`, which is named as it will be found again, holds a range of what is sent. For what no cloud tells of
+    /// itself.
+    ///
+    /// # Errors
+    /// [`Kind::Local`] if the journal cannot be written.
+    pub async fn note_sent(&self, to: &str, range: Extent) -> Result<()> {
+        self.journal().await.note_sent(to, range).await
+    }
+
+    /// What runs of this key that were killed have noted to be in `to`, in the order in which it got there.
+    pub async fn sent(&self, to: &str) -> Vec<Extent> {
+        self.journal().await.sent(to)
+    }
+
     /// Calls `request` until it succeeds, fails for good, or the budget is spent. `what` names it in events, as
     /// "creating the disk".
     ///
     /// # Errors
-    /// The last failure; its kind stays what the backend said.
+    /// The last failure; its kind stays what the backend said. [`Kind::Cancelled`] if the run is to end: a request that was
+    /// sent is waited for, and none follows it.
     pub async fn retry<T, F, R>(&self, what: &str, mut request: F) -> Result<T>
     where
         F: FnMut() -> R + Send,
@@ -160,6 +146,7 @@ impl<U: Durable> Cx<U> {
     {
         let mut attempt = 1;
         loop {
+            self.check_cancelled()?;
             match request().await {
                 Ok(value) => {
                     self.budget.succeeded();
@@ -219,6 +206,14 @@ impl<U: Durable> Cx<U> {
         }
     }
 
+    /// That the run is not to end.
+    ///
+    /// # Errors
+    /// [`Kind::Cancelled`].
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
+        if self.cancel.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
     /// Sleeps, or ends at once when the run is cancelled.
     ///
     /// # Errors
@@ -226,7 +221,7 @@ impl<U: Durable> Cx<U> {
     pub async fn sleep(&self, time: Duration) -> Result<()> {
         tokio::select! {
             () = tokio::time::sleep(time) => Ok(()),
-            () = self.runtime.cancel.cancelled() => Err(Error::cancelled()),
+            () = self.cancel.cancelled() => Err(Error::cancelled()),
         }
     }
 }

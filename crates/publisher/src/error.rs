@@ -43,6 +43,22 @@ impl Kind {
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::Throttled | Self::Transient)
     }
+
+    /// The next thing to do about a failure of which no more is known.
+    fn advice(self) -> Option<&'static str> {
+        match self {
+            Self::Throttled => {
+                Some("the service has too much to do: publish again later; what is there by then is found")
+            }
+            Self::Transient | Self::TimedOut => Some("publish again; what is there by then is found"),
+            Self::Credentials => Some("log in again; publish doctor says whether the credential is taken"),
+            Self::Denied => Some("the identity lacks a permission; publish doctor says which ones it needs"),
+            Self::NotFound | Self::Conflict | Self::Invalid => Some(
+                "publish doctor says whether all is as publishing needs it; docs/ has known failures with their cures",
+            ),
+            Self::Config | Self::Image | Self::Cancelled | Self::Local => None,
+        }
+    }
 }
 
 /// A failure with what the user needs to act on it. `Display` is the failure alone; the chain of causes is in
@@ -137,10 +153,10 @@ impl Error {
         self.0.stage
     }
 
-    /// The next thing to do.
+    /// The next thing to do: what is known of this failure, or else of its kind.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+        self.0.hint.as_deref().or_else(|| self.kind().advice())
     }
 
     /// How long the service asked to wait.

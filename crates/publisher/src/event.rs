@@ -14,6 +14,8 @@ pub enum Event {
     StageFinished { stage: Stage, elapsed: Duration },
     /// Bytes are on their way; the channel closes when they are all there.
     TransferStarted { progress: watch::Receiver<Progress> },
+    /// An upload that was cut off goes on: so many bytes are there already, and so many that were there were of no use.
+    Resumed { bytes: u64, discarded: u64 },
     /// A long operation of the service moved on.
     Waiting { what: String, percent: Option<u8> },
     /// A resource now exists.
@@ -28,8 +30,10 @@ pub enum Event {
     Retrying { what: String, attempt: u32, wait: Duration, error: String },
     /// Something the user should know and that stops nothing.
     Warning { message: String },
-    /// What was begun is being undone.
+    /// What was begun is being undone, in so many steps.
     Unwinding { steps: usize },
+    /// One of these steps is next.
+    Undoing { step: usize, steps: usize, what: String },
 }
 
 /// Takes events. Called from many tasks; must not block.

@@ -16,6 +16,7 @@
 //! The crate knows no cloud and draws nothing: backends are crates of their own, and only a program renders the
 //! [`Event`]s.
 
+mod attempt;
 mod backend;
 mod check;
 mod context;
@@ -28,28 +29,31 @@ mod poll;
 mod report;
 mod retry;
 mod run;
+mod runtime;
 mod secret;
 mod spec;
 mod target;
 pub mod transfer;
 mod variables;
 
+pub use attempt::Attempt;
 pub use backend::{
     Artifact, Backend, CloudName, Durable, Plan, Region, RegionOutcome, RegionState, Replication, Stage,
 };
 pub use check::{Check, CheckStatus};
-pub(crate) use context::BUFFER_KIB;
-pub use context::{Cx, Runtime};
+pub use context::Cx;
 pub use error::{Error, Kind, Result};
 pub use event::{Event, Reporter, Silent};
-pub use journal::{PastRun, PastState, UndoId, runs};
+pub use journal::{CommandLine, PastRun, PastState, UndoId, runs};
 pub use loopback::is_loopback;
 pub use pipeline::Pipeline;
 pub use poll::{Poll, Schedule};
 pub use report::{ErrorReport, ImageReport, RegionReport, Report, Status, TargetReport, TransferReport};
 pub use retry::RetryBudget;
 pub use run::RunKey;
+pub(crate) use runtime::BUFFER_KIB;
+pub use runtime::{Begun, Runtime};
 pub use secret::SecretUrl;
-pub use spec::{ImageSpec, Names, TAG_DIGEST, TAG_INTERMEDIATE, TAG_NAME, TAG_RUN};
+pub use spec::{ImageSpec, Names, TAG_ATTEMPT, TAG_DIGEST, TAG_INTERMEDIATE, TAG_NAME, TAG_RUN};
 pub use target::{Cleanup, Mode, Target};
 pub use variables::Variables;

@@ -23,6 +23,8 @@ pub const TAG_RUN: &str = "publish-run";
 pub const TAG_NAME: &str = "publish-name";
 /// Tag with the digest of the content that a resource holds.
 pub const TAG_DIGEST: &str = "publish-digest";
+/// Tag with the attempt that made a resource, or took it over: a process of its own.
+pub const TAG_ATTEMPT: &str = "publish-attempt";
 /// Tag of what is needed on the way alone, and goes when the run has ended well.
 pub const TAG_INTERMEDIATE: &str = "publish-intermediate";
 

@@ -1,8 +1,9 @@
 //! Faults on request: the nth call of an operation goes wrong in one of the ways in which calls go wrong.
 
-use std::{str::FromStr, sync::Mutex};
+use std::{collections::BTreeMap, str::FromStr, sync::Mutex};
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 /// In which way a call goes wrong.
@@ -64,10 +65,54 @@ impl FromStr for Fault {
     }
 }
 
+/// Faults by chance: a share of all requests, each in one of the ways in which any request may go wrong. The same seed gives the
+/// nth request of an operation the same fate, whatever goes beside it.
+#[derive(Debug)]
+struct Chaos {
+    seed: u64,
+    share: f64,
+    asked: BTreeMap<String, u64>,
+    hits: u64,
+}
+
+/// The ways in which a request goes wrong by chance: those in which the client can tell that it did.
+const BY_CHANCE: [FaultKind; 8] = [
+    FaultKind::Throttle,
+    FaultKind::ServerError,
+    FaultKind::ResetBefore,
+    FaultKind::ResetAfter,
+    FaultKind::Stall,
+    FaultKind::Corrupt,
+    FaultKind::Forget,
+    FaultKind::Expire,
+];
+/// One in so many of the faults is a refusal.
+const DENIALS: u64 = 50;
+
+impl Chaos {
+    fn next(&mut self, operation: &str) -> Option<FaultKind> {
+        let asked = self.asked.entry(operation.to_owned()).or_default();
+        *asked += 1;
+        let mut hash = Sha256::new();
+        hash.update(self.seed.to_le_bytes());
+        hash.update(asked.to_le_bytes());
+        hash.update(operation);
+        let hash = hash.finalize();
+        let word = |at: usize| u64::from(u32::from_le_bytes([hash[at], hash[at + 1], hash[at + 2], hash[at + 3]]));
+        if word(0) as f64 >= self.share * f64::from(u32::MAX) {
+            return None;
+        }
+        self.hits += 1;
+        let by_chance = BY_CHANCE[word(4) as usize % BY_CHANCE.len()];
+        Some(if word(8).is_multiple_of(DENIALS) { FaultKind::Deny } else { by_chance })
+    }
+}
+
 /// The rules in force.
 #[derive(Debug, Default)]
 pub struct Faults {
     rules: Mutex<Vec<Fault>>,
+    chaos: Mutex<Option<Chaos>>,
     /// Told when a rule has been used up.
     used_up: Notify,
 }
@@ -75,6 +120,25 @@ pub struct Faults {
 impl Faults {
     pub fn add(&self, fault: Fault) {
         self.lock().push(fault);
+    }
+
+    /// Has a share of all requests go wrong from now on.
+    pub fn add_chaos(&self, seed: u64, share: f64) {
+        *self.chaos() = Some(Chaos { seed, share, asked: BTreeMap::new(), hits: 0 });
+    }
+
+    /// Ends that; how many requests went wrong.
+    pub fn clear_chaos(&self) -> u64 {
+        self.chaos().take().map_or(0, |chaos| chaos.hits)
+    }
+
+    /// What is to go wrong with a request: by rule, or by chance.
+    pub fn next_request(&self, operation: &str, region: Option<&str>) -> Option<FaultKind> {
+        self.next(operation, region).or_else(|| self.chaos().as_mut()?.next(operation))
+    }
+
+    fn chaos(&self) -> std::sync::MutexGuard<'_, Option<Chaos>> {
+        self.chaos.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub fn clear(&self) {
@@ -137,6 +201,20 @@ mod tests {
         assert_eq!(next("PutPage"), Some(FaultKind::Throttle));
         assert_eq!(next("PutPage"), Some(FaultKind::Throttle));
         assert_eq!(next("PutPage"), None);
+    }
+
+    #[test]
+    fn chance_is_the_same_for_the_same_seed_and_hits_its_share() {
+        let fate = |seed| {
+            let faults = Faults::default();
+            faults.add_chaos(seed, 0.05);
+            let fate: Vec<_> = (0..2000).map(|_| faults.next_request("PutPage", None)).collect();
+            (fate, faults.clear_chaos())
+        };
+        let (one, hits) = fate(7);
+        assert!((60..140).contains(&hits), "{hits}");
+        assert_eq!(one, fate(7).0);
+        assert_ne!(one, fate(8).0);
     }
 
     #[test]

@@ -218,6 +218,17 @@ impl Sandbox {
         self.world.faults.add(fault);
     }
 
+    /// Has a share of all requests go wrong in any way that a client can tell, from now on. The same seed gives the nth request
+    /// of each operation the same fate.
+    pub fn add_chaos(&self, seed: u64, share: f64) {
+        self.world.faults.add_chaos(seed, share);
+    }
+
+    /// Ends that; how many requests went wrong.
+    pub fn clear_chaos(&self) -> u64 {
+        self.world.faults.clear_chaos()
+    }
+
     /// Ends all faults.
     pub fn clear_faults(&self) {
         self.world.faults.clear();
@@ -329,7 +340,7 @@ async fn route(world: &World, call: &mut Call) -> Result<Reply, Reset> {
     if is_aws && !aws::may(world, call, &route.operation) {
         return Ok((route.refuse)(call, FaultKind::Deny));
     }
-    match world.faults.next(&route.operation, route.region.as_deref()) {
+    match world.faults.next_request(&route.operation, route.region.as_deref()) {
         None => Ok((route.handler)(world, call)),
         Some(FaultKind::ResetBefore) => Err(Reset),
         Some(FaultKind::ResetAfter) => {

@@ -86,6 +86,14 @@ impl Content {
         ranges(self.blocks.iter().map(|block| block.index))
     }
 
+    /// Whether the block at `index` holds these bytes, as far as a CRC-64/NVME tells.
+    pub(crate) fn holds(&self, index: u32, bytes: &[u8]) -> bool {
+        match self.block(index) {
+            Some(block) => block.crc64 == crc64(bytes),
+            None => is_zero(bytes),
+        }
+    }
+
     /// The identity of the disk.
     #[must_use]
     pub fn digest(&self) -> Digest {
@@ -149,7 +157,8 @@ impl Outline {
     }
 }
 
-fn crc64(bytes: &[u8]) -> u64 {
+/// CRC-64/NVME.
+pub(crate) fn crc64(bytes: &[u8]) -> u64 {
     crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes)
 }
 

@@ -56,6 +56,49 @@ pub fn intersect(a: &[Extent], b: &[Extent]) -> Vec<Extent> {
     common
 }
 
+/// What a sorted list has and another has not, sorted.
+#[must_use]
+pub fn subtract(from: &[Extent], other: &[Extent]) -> Vec<Extent> {
+    let mut left = Vec::new();
+    for extent in from {
+        let mut at = extent.offset;
+        let first = other.partition_point(|other| other.end() <= at);
+        for hole in other[first..].iter().take_while(|hole| hole.offset < extent.end()) {
+            left.extend(Extent::between(at, hole.offset));
+            at = hole.end();
+        }
+        left.extend(Extent::between(at, extent.end()));
+    }
+    left
+}
+
+/// Any list, sorted and joined.
+#[must_use]
+pub fn joined(mut list: Vec<Extent>) -> Vec<Extent> {
+    list.sort_unstable();
+    let mut joined = Vec::new();
+    for extent in list {
+        push_joined(&mut joined, extent);
+    }
+    joined
+}
+
+/// Whether a sorted and joined list has all of a range.
+#[must_use]
+pub fn covers(list: &[Extent], range: &Extent) -> bool {
+    let at = list.partition_point(|extent| extent.end() <= range.offset);
+    list.get(at).is_some_and(|extent| extent.offset <= range.offset && extent.end() >= range.end())
+}
+
+/// The same in pieces, none of which reaches over a multiple of `longest` bytes.
+pub fn split(list: &[Extent], longest: u64) -> impl Iterator<Item = Extent> {
+    list.iter().flat_map(move |extent| {
+        let next = move |at: &u64| Some((at / longest + 1) * longest).filter(|next| *next < extent.end());
+        let starts = std::iter::successors(Some(extent.offset), next);
+        starts.filter_map(move |at| Extent::between(at, extent.end().min((at / longest + 1) * longest)))
+    })
+}
+
 /// Total number of bytes.
 #[must_use]
 pub fn total(extents: &[Extent]) -> u64 {
@@ -100,6 +143,37 @@ mod tests {
         assert_eq!(intersect(&a, &b), [e(5, 10), e(20, 25), e(29, 30), e(40, 41)]);
         assert_eq!(intersect(&b, &a), intersect(&a, &b));
         assert_eq!(intersect(&a, &[]), []);
+    }
+
+    #[test]
+    fn subtraction_keeps_what_only_the_first_has() {
+        let a = [e(0, 10), e(20, 30), e(40, 41)];
+        assert_eq!(subtract(&a, &[e(5, 25), e(29, 50)]), [e(0, 5), e(25, 29)]);
+        assert_eq!(
+            subtract(&a, &[e(2, 3), e(4, 6), e(8, 9)]),
+            [e(0, 2), e(3, 4), e(6, 8), e(9, 10), e(20, 30), e(40, 41)]
+        );
+        assert_eq!(subtract(&a, &[]), a);
+        assert_eq!(subtract(&a, &a), []);
+    }
+
+    #[test]
+    fn a_list_in_any_order_is_sorted_and_joined_and_says_what_it_covers() {
+        let list = joined(vec![e(20, 30), e(0, 4), e(4, 8), e(25, 35)]);
+        assert_eq!(list, [e(0, 8), e(20, 35)]);
+        for (range, is_covered) in
+            [(e(0, 8), true), (e(3, 5), true), (e(7, 9), false), (e(8, 20), false), (e(34, 35), true)]
+        {
+            assert_eq!(covers(&list, &range), is_covered, "{range:?}");
+        }
+    }
+
+    #[test]
+    fn pieces_end_at_multiples_of_the_longest() {
+        assert_eq!(
+            split(&[e(3, 9), e(12, 16), e(17, 18)], 4).collect::<Vec<_>>(),
+            [e(3, 4), e(4, 8), e(8, 9), e(12, 16), e(17, 18)]
+        );
     }
 
     #[test]

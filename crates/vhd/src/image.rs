@@ -7,8 +7,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Compression, Content, Extent, Facts, OpenOptions, Result, Warning, content::Outline, footer::Footer, map::Map,
-    source::Source,
+    CONTENT_BLOCK, Compression, Content, Error, Extent, Facts, OpenOptions, Result, Warning, content::Outline,
+    footer::Footer, map::Map, source::Source,
 };
 
 /// How a disk is stored in a file.
@@ -149,6 +149,21 @@ impl Image {
     /// [`Error::Changed`](crate::Error::Changed) if it has.
     pub fn check_unchanged(&self) -> Result<()> {
         self.source.check_unchanged()
+    }
+
+    /// That bytes of the disk which were read from `offset` are what they were when the content was found: every whole block of
+    /// it that lies in them. What is not known yet is not compared.
+    pub(crate) fn check_content(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        let Some(content) = self.content.get() else { return Ok(()) };
+        let first = offset.next_multiple_of(CONTENT_BLOCK);
+        let blocks =
+            bytes.get((first - offset) as usize..).unwrap_or_default().as_chunks::<{ CONTENT_BLOCK as usize }>().0;
+        for (index, block) in (first / CONTENT_BLOCK..).zip(blocks) {
+            if !content.holds(index as u32, block) {
+                return Err(Error::Changed { path: self.path() });
+            }
+        }
+        Ok(())
     }
 
     /// The content of the disk: its non-zero blocks, their hashes and its digest. Computed on the first call, in one

@@ -61,10 +61,12 @@ impl Source {
 
     /// Fills `buffer` from `offset`; an end of file inside it is an error.
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
-        self.file.read_exact_at(buffer, offset).map_err(|source| Error::Io {
-            action: "read",
-            path: self.path.clone(),
-            source,
+        self.file.read_exact_at(buffer, offset).map_err(|source| {
+            let path = self.path.clone();
+            // All that is asked for was there when the file was opened.
+            let is_shorter =
+                source.kind() == std::io::ErrorKind::UnexpectedEof && offset + buffer.len() as u64 <= self.length;
+            if is_shorter { Error::Changed { path } } else { Error::Io { action: "read", path, source } }
         })
     }
 

@@ -178,6 +178,11 @@ impl Clients {
         aws_sdk_sts::Client::new(&self.sdk(region))
     }
 
+    /// A region's, by the credential of the home region.
+    pub fn sts_as_at_home(&self, region: &str) -> aws_sdk_sts::Client {
+        aws_sdk_sts::Client::new(&in_region(&self.sdk, region))
+    }
+
     /// IAM knows no regions but partitions, and the home region's is asked.
     pub fn iam(&self) -> aws_sdk_iam::Client {
         aws_sdk_iam::Client::new(&self.sdk)

@@ -1,7 +1,7 @@
 //! From bytes to a snapshot that AWS has completed.
 
 mod complete;
-mod task;
+pub mod task;
 mod verify;
 
 use publisher::{Cx, Event, Result, UndoId};
@@ -25,9 +25,14 @@ pub async fn import(aws: &Aws, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result<Imp
             verify::verify(aws, cx, snapshot).await?;
             Ok(Imported { snapshot: snapshot.clone(), undo: *undo })
         }
+        Uploaded::Completed { snapshot, undo } => {
+            verify::verify(aws, cx, snapshot).await?;
+            Ok(Imported { snapshot: snapshot.clone(), undo: *undo })
+        }
         Uploaded::Object { bucket, key, undo } => {
             let region = aws.home()?.to_owned();
-            let cancel = cx.on_failure(Undo::CancelImports { region: region.clone() }).await?;
+            let attempt = aws.attempt.clone();
+            let cancel = cx.on_failure(Undo::CancelImports { region: region.clone(), attempt }).await?;
             let snapshot = task::import(aws, cx, bucket, key).await?;
             verify::verify(aws, cx, &snapshot).await?;
             cx.emit(Event::Created { kind: "snapshot", id: snapshot.clone() });

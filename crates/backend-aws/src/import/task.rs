@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use aws_sdk_ec2::types::{ResourceType, SnapshotDiskContainer, SnapshotTaskDetail, UserBucket};
+use aws_sdk_ec2::types::{ImportSnapshotTask, ResourceType, SnapshotDiskContainer, SnapshotTaskDetail, UserBucket};
 use publisher::{Cx, Error, Kind, Poll, Result, Schedule};
 
 use crate::{
@@ -28,31 +28,41 @@ pub async fn import(aws: &Aws, cx: &Cx<Undo>, bucket: &str, key: &str) -> Result
         let request = ec2.create_tags().resources(&snapshot).set_tags(Some(tags::ec2(&decided.tags)));
         request.send().await.map_err(classify).map_err(error::soon)
     };
-    cx.retry("tagging the snapshot", request).await?;
+    let tagged = cx.retry("tagging the snapshot", request).await;
+    tagged.map_err(|error| error.context("cannot tag the snapshot"))?;
     super::complete::wait(aws, cx, &snapshot).await?;
     Ok(snapshot)
 }
 
-/// Begins a task, or finds the one that a lost answer or a killed run began: the token is the run's. AWS answers a token
-/// for ever with the task it began, so there is a new one after each task of the run that came to nothing.
-async fn begin(aws: &Aws, cx: &Cx<Undo>, bucket: &str, key: &str) -> Result<String> {
-    let (decided, ec2) = (aws.decided()?, aws.clients.ec2(aws.home()?));
-    let earlier = find::imports_of_run(aws, cx, aws.home()?).await?;
-    let active =
-        earlier.iter().find(|task| task.snapshot_task_detail().and_then(SnapshotTaskDetail::status) == Some("active"));
-    if let Some(id) = active.and_then(|task| task.import_task_id()) {
-        return Ok(id.to_owned());
+/// The task of a run that was killed, if anything comes of it still: it goes on, or has made a snapshot that is there.
+pub async fn earlier(aws: &Aws, cx: &Cx<Undo>) -> Result<(Option<String>, usize)> {
+    let tasks = find::imports_of_run(aws, cx, aws.home()?).await?;
+    let detail = ImportSnapshotTask::snapshot_task_detail;
+    let is_active = |task: &&ImportSnapshotTask| detail(task).and_then(SnapshotTaskDetail::status) == Some("active");
+    if let Some(id) = tasks.iter().find(is_active).and_then(ImportSnapshotTask::import_task_id) {
+        return Ok((Some(id.to_owned()), tasks.len()));
     }
-    for task in &earlier {
-        let snapshot =
-            task.snapshot_task_detail().and_then(SnapshotTaskDetail::snapshot_id).filter(|id| !id.is_empty());
+    for task in &tasks {
+        let snapshot = detail(task).and_then(SnapshotTaskDetail::snapshot_id).filter(|id| !id.is_empty());
         if let (Some(id), Some(snapshot)) = (task.import_task_id(), snapshot)
-            && find::has_snapshot(aws, cx, aws.home()?, snapshot).await?
+            && find::snapshot(aws, cx, aws.home()?, snapshot).await?.is_some()
         {
-            return Ok(id.to_owned());
+            return Ok((Some(id.to_owned()), tasks.len()));
         }
     }
-    let token = format!("publish-{}-{}", cx.run(), earlier.len() + 1);
+    Ok((None, tasks.len()))
+}
+
+/// Begins a task, or goes on with the one that a lost answer or a killed run began: the token is the run's. AWS answers a
+/// token for ever with the task it began, so there is a new one after each task of the run that came to nothing.
+async fn begin(aws: &Aws, cx: &Cx<Undo>, bucket: &str, key: &str) -> Result<String> {
+    let (decided, ec2) = (aws.decided()?, aws.clients.ec2(aws.home()?));
+    let (earlier, count) = earlier(aws, cx).await?;
+    if let Some(id) = earlier {
+        find::take_over(aws, cx, aws.home()?, &id).await?;
+        return Ok(id);
+    }
+    let token = format!("publish-{}-{}", cx.run(), count + 1);
     let object = UserBucket::builder().s3_bucket(bucket).s3_key(key).build();
     let container =
         SnapshotDiskContainer::builder().description(&decided.name).format("VHD").user_bucket(object).build();

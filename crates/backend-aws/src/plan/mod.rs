@@ -13,7 +13,7 @@ use vhd::Image;
 use self::steps::steps;
 pub use self::{
     bucket::check_bucket,
-    regions::{partition, regions},
+    regions::{elsewhere, partition, regions, wanted},
     shape::Shape,
 };
 use crate::{Aws, Config, Registered, Undo, config::Via, find, parameters, permissions, sharing, tags};
@@ -63,13 +63,23 @@ impl Decided {
     }
 }
 
-pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Plan<Registered>> {
+/// What can be known of an image and its settings without asking AWS: what it is registered as, its name, and the names of the
+/// parameters that name it.
+///
+/// # Errors
+/// What AWS would refuse.
+pub fn local(aws: &Aws, image: &Image) -> Result<(Shape, String, Vec<String>)> {
     let shape = Shape::of(&aws.config, image)?;
     let name = ami_name(&aws.config, &aws.spec, image)?;
     let parameters = parameters::names(&aws.config, &aws.spec, &name, &shape.architecture)?;
     if aws.config.route()? != Via::Ebs {
         vhd::footer::check_size(shape.disk_size)?;
     }
+    Ok((shape, name, parameters))
+}
+
+pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Plan<Registered>> {
+    let (shape, name, parameters) = local(aws, image)?;
     let facts = image.facts()?;
     for problem in &facts.problems {
         cx.emit(Event::Warning { message: format!("the image: {problem}") });
@@ -81,7 +91,7 @@ pub async fn preflight(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<P
     aws.clients.check_credentials().await?;
     let regions = regions(aws, cx).await?;
     let digest = image.content()?.digest().to_string();
-    let tags = tags::all(&aws.spec, &name, cx.run(), &digest);
+    let tags = tags::all(&aws.spec, &name, cx.run(), &aws.attempt, &digest);
     let decided = Decided { shape, name, regions, digest, tags, parameters, image: image.clone() };
     if let Via::S3(bucket) = aws.config.route()? {
         check_bucket(aws, cx, bucket, decided.home()).await?;

@@ -5,21 +5,34 @@ use publisher::{Cx, Error, Event, Kind, Region, Result};
 
 use crate::{Aws, Undo, error::classify, identity};
 
-/// All regions, the home region first; each is known and enabled.
-pub async fn regions(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Region>> {
+/// The regions that are asked for, the home region first.
+///
+/// # Errors
+/// [`Kind::Config`] if there is none.
+pub fn wanted(aws: &Aws) -> Result<Vec<String>> {
     let mut wanted = aws.config.regions.clone().unwrap_or_default().0;
     if wanted.is_empty() {
         wanted.extend(aws.clients.default_region());
     }
-    let Some(home) = wanted.first().cloned() else {
+    let Some(home) = wanted.first() else {
         return Err(Error::new(Kind::Config, "no AWS region is given")
             .with_hint("name at least one: --regions us-east-1,eu-west-1"));
     };
-    aws.config.check_home(&home)?;
-    // A region that does not exist has no endpoint to ask; this one always has. Its own role, if it has one, is not tried
-    // for it.
-    let ask = if partition(&home) == "aws" { "us-east-1" } else { &home };
-    let ec2 = aws.clients.ec2_as_at_home(ask);
+    aws.config.check_home(home)?;
+    Ok(wanted)
+}
+
+/// Where to ask what is the same in all regions of a partition. A region that does not exist has no endpoint to ask; this one
+/// always has. Its own role, if it has one, is not tried for it.
+pub fn elsewhere(home: &str) -> &str {
+    if partition(home) == "aws" { "us-east-1" } else { home }
+}
+
+/// All regions, the home region first; each is known and enabled.
+pub async fn regions(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Region>> {
+    let wanted = wanted(aws)?;
+    let home = wanted.first().cloned().unwrap_or_default();
+    let ec2 = aws.clients.ec2_as_at_home(elsewhere(&home));
     let request = || async { ec2.describe_regions().all_regions(true).send().await.map_err(classify) };
     let known = cx.retry("reading the regions", request).await?.regions.unwrap_or_default();
     let mut regions = Vec::new();

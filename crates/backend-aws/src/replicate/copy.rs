@@ -48,7 +48,7 @@ pub async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Re
         ("run", cx.run().to_string()),
         ("source", registered.ami.clone()),
         ("region", region.0.clone()),
-        ("process", aws.nonce.to_string()),
+        ("process", aws.attempt.nonce().to_owned()),
     ]);
     let key = aws.config.key_in(&region.0, decided.home()).cloned();
     let request = || {

@@ -1,35 +1,86 @@
 //! EBS direct: a snapshot, block by block.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use aws_sdk_ebs::{
     primitives::ByteStream,
     types::{ChecksumAlgorithm, Tag},
 };
+use aws_sdk_ec2::types::Snapshot;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use publisher::{
     Cx, Error, Event, Kind, Result,
     transfer::{self, Chunk, Cut, Limits, Sink},
 };
 use sha2::{Digest, Sha256};
-use vhd::{CONTENT_BLOCK, GIB, Image, Layout, Raw};
+use vhd::{CONTENT_BLOCK, Extent, GIB, Image, Layout, Raw};
 
 use super::Uploaded;
-use crate::{Aws, Undo, error::classify, find, undo};
+use crate::{Aws, Undo, error::classify, find, tags};
 
 /// What an account may put in a second, unless it has asked for more (EBS, "Service quotas", PutSnapshotBlock).
 const PUTS_PER_SECOND: u32 = 1000;
 /// Minutes after which AWS gives up a snapshot to which nothing is written.
 const TIMEOUT_MINUTES: i32 = 60;
 
-pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uploaded> {
+/// Puts all blocks, or those that are missing in `earlier`, to which a run that was killed has put the others.
+pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, earlier: Option<Snapshot>) -> Result<Uploaded> {
     let (decided, region) = (aws.decided()?, aws.home()?);
-    let undo = cx.on_failure(Undo::DeleteSnapshots { region: region.to_owned() }).await?;
+    let undo = Undo::DeleteSnapshots { region: region.to_owned(), attempt: aws.attempt.clone() };
+    let undo = cx.on_failure(undo).await?;
     let ebs = aws.clients.ebs(region);
+    let (snapshot, is_encrypted) = match &earlier {
+        Some(earlier) => (earlier.snapshot_id.clone(), earlier.encrypted() == Some(true)),
+        None => start(aws, cx, &ebs).await?,
+    };
+    let snapshot = snapshot.ok_or_else(|| Error::new(Kind::Invalid, "AWS started a snapshot without an id"))?;
+    let there: BTreeSet<_> =
+        cx.sent(&snapshot).await.iter().map(|block| (block.offset / CONTENT_BLOCK) as u32).collect();
+    if earlier.is_some() {
+        cx.emit(Event::Resumed { bytes: there.len() as u64 * CONTENT_BLOCK, discarded: 0 });
+    } else {
+        cx.emit(Event::Created { kind: "snapshot", id: snapshot.clone() });
+    }
+
+    // A block that was never written reads as zeros, but in an encrypted snapshot as random bytes (coldsnap#395), and a
+    // snapshot is encrypted also where only the account says so: then all of the volume is written.
+    let skip_zeros = !is_encrypted;
+    let disk_size = decided.shape.disk_size;
+    let layout = Raw::new(image.clone(), if skip_zeros { disk_size } else { disk_size.next_multiple_of(GIB) })?;
+    let total = layout.length().div_ceil(CONTENT_BLOCK) as u32;
+    let sink = Blocks {
+        cx: cx.clone(),
+        ebs,
+        snapshot: snapshot.clone(),
+        image: image.clone(),
+        skip_zeros,
+        per_second: aws.config.blocks_per_second.unwrap_or(PUTS_PER_SECOND),
+        zero: hash(&vec![0; CONTENT_BLOCK as usize]),
+        is_known: AtomicBool::new(earlier.is_some()),
+        there,
+    };
+    let (blocks, checksum) = summary(&sink, total)?;
+    match transfer::run(cx, Arc::new(layout), Arc::new(sink)).await {
+        Ok(_) => Ok(Uploaded::Snapshot { snapshot, blocks, checksum, undo }),
+        // It was there, and is not any more.
+        Err(error) if error.kind() == Kind::NotFound => Err(taken_over(aws, cx, &snapshot, error).await),
+        Err(error) => Err(error),
+    }
+}
+
+/// Starts a snapshot; its id, and whether it is encrypted.
+async fn start(aws: &Aws, cx: &Cx<Undo>, ebs: &aws_sdk_ebs::Client) -> Result<(Option<String>, bool)> {
+    let decided = aws.decided()?;
     let tags: Vec<_> = decided.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
-    discard_earlier(aws, cx, region).await?;
-    let token = format!("publish-{}-{:016x}", cx.run(), aws.nonce);
+    let token = format!("publish-{}-{}", cx.run(), aws.attempt.nonce());
     let start = || {
         let request = ebs
             .start_snapshot()
@@ -43,36 +94,22 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uplo
         async { request.send().await.map_err(classify) }
     };
     let started = cx.retry("starting the snapshot", start).await?;
-    let snapshot =
-        started.snapshot_id.ok_or_else(|| Error::new(Kind::Invalid, "AWS started a snapshot without an id"))?;
-    cx.emit(Event::Created { kind: "snapshot", id: snapshot.clone() });
-
-    // A block that was never written reads as zeros, but in an encrypted snapshot as random bytes (coldsnap#395), and a
-    // snapshot is encrypted also where only the account says so: then all of the volume is written.
-    let skip_zeros = started.kms_key_arn.is_none();
-    let disk_size = decided.shape.disk_size;
-    let layout = Raw::new(image.clone(), if skip_zeros { disk_size } else { disk_size.next_multiple_of(GIB) })?;
-    let total = layout.length().div_ceil(CONTENT_BLOCK) as u32;
-    let sink = Blocks {
-        ebs,
-        snapshot: snapshot.clone(),
-        image: image.clone(),
-        skip_zeros,
-        per_second: aws.config.blocks_per_second.unwrap_or(PUTS_PER_SECOND),
-        zero: hash(&vec![0; CONTENT_BLOCK as usize]),
-    };
-    let (blocks, checksum) = summary(&sink, total)?;
-    transfer::run(cx, Arc::new(layout), Arc::new(sink)).await?;
-    Ok(Uploaded::Snapshot { snapshot, blocks, checksum, undo })
+    Ok((started.snapshot_id, started.kms_key_arn.is_some()))
 }
 
-/// Snapshots of a run whose journal is lost: what is in them cannot be told, so they are begun again.
-async fn discard_earlier(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<()> {
-    if find::snapshots_of_run(aws, cx, region).await?.is_empty() {
-        return Ok(());
-    }
-    let undo = Undo::DeleteSnapshots { region: region.to_owned() };
-    cx.retry("deleting an earlier snapshot", || undo::undo(aws, cx, &undo)).await
+/// What is said where somebody has deleted the snapshot: whoever publishes the same image, if anyone does.
+async fn taken_over(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, error: Error) -> Error {
+    let Ok(home) = aws.home() else { return error };
+    let others = find::snapshots_of_run(aws, cx, home).await.unwrap_or_default();
+    let owner = others.iter().map(|other| tags::attempt_of(other.tags())).find(|owner| *owner != aws.attempt);
+    let who = owner.map_or_else(
+        || "somebody has deleted the snapshot".to_owned(),
+        |owner| format!("{owner} publishes the same image, and has deleted the snapshot"),
+    );
+    Error::new(Kind::Conflict, who)
+        .about(snapshot)
+        .with_hint("publish again when that run has ended: what it has made is found")
+        .caused_by(error)
 }
 
 fn hash(bytes: &[u8]) -> [u8; 32] {
@@ -100,6 +137,7 @@ fn summary(sink: &Blocks, total: u32) -> Result<(i32, String)> {
 
 /// The blocks of a snapshot.
 struct Blocks {
+    cx: Cx<Undo>,
     ebs: aws_sdk_ebs::Client,
     snapshot: String,
     image: Arc<Image>,
@@ -107,6 +145,14 @@ struct Blocks {
     per_second: u32,
     /// SHA-256 of a block of zeros.
     zero: [u8; 32],
+    /// Whether a block has got through: then the snapshot is one that AWS knows.
+    is_known: AtomicBool,
+    /// The blocks that a run which was killed has put.
+    there: BTreeSet<u32>,
+}
+
+fn index(chunk: &Chunk) -> u32 {
+    (chunk.offset / CONTENT_BLOCK) as u32
 }
 
 impl fmt::Debug for Blocks {
@@ -131,7 +177,7 @@ impl Sink for Blocks {
     /// The hash is the one from the first reading of the image: AWS compares it with what arrives, so a block that has
     /// changed since is refused, and nothing is hashed twice.
     fn seal(&self, chunk: &Chunk) -> Result<String> {
-        let known = self.image.content()?.block((chunk.offset / CONTENT_BLOCK) as u32);
+        let known = self.image.content()?.block(index(chunk));
         match known {
             Some(block) => Ok(BASE64_STANDARD.encode(block.sha256)),
             None if vhd::zero::is_zero(&chunk.bytes) => Ok(BASE64_STANDARD.encode(self.zero)),
@@ -142,19 +188,26 @@ impl Sink for Blocks {
         }
     }
 
+    fn take_over(&self, chunk: &Chunk, _: &String) -> bool {
+        self.there.contains(&index(chunk))
+    }
+
     async fn put(&self, chunk: &Chunk, seal: &String) -> Result<()> {
         let sent = self
             .ebs
             .put_snapshot_block()
             .snapshot_id(&self.snapshot)
-            .block_index((chunk.offset / CONTENT_BLOCK) as i32)
+            .block_index(index(chunk) as i32)
             .data_length(CONTENT_BLOCK as i32)
             .checksum(seal)
             .checksum_algorithm(ChecksumAlgorithm::ChecksumAlgorithmSha256)
             .block_data(ByteStream::from(chunk.bytes.clone()))
             .send()
             .await;
-        sent.map(drop).map_err(|error| self.explain(classify(error), chunk, seal))
+        sent.map_err(|error| self.explain(classify(error), chunk, seal))?;
+        self.is_known.store(true, Ordering::Relaxed);
+        // What is in a snapshot that is not completed, no API tells.
+        self.cx.note_sent(&self.snapshot, Extent { offset: chunk.offset, length: CONTENT_BLOCK }).await
     }
 }
 
@@ -162,7 +215,9 @@ impl Blocks {
     fn explain(&self, error: Error, chunk: &Chunk, seal: &str) -> Error {
         match error.kind() {
             // A snapshot is not known everywhere the moment it is started (coldsnap#43).
-            Kind::NotFound => Error::new(Kind::Transient, "the snapshot is not known yet").caused_by(error),
+            Kind::NotFound if !self.is_known.load(Ordering::Relaxed) => {
+                Error::new(Kind::Transient, "the snapshot is not known yet").caused_by(error)
+            }
             // A checksum that AWS refuses: either the bytes were damaged on their way, or they are not what they were.
             Kind::Invalid if error.to_string().contains("checksum") => {
                 if BASE64_STANDARD.encode(hash(&chunk.bytes)) == seal {

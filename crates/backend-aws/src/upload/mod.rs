@@ -1,6 +1,7 @@
 //! The bytes, by one route or the other.
 
 mod blocks;
+mod earlier;
 mod parts;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use vhd::Image;
 
 use crate::{Aws, Undo, config::Via};
+use earlier::Found;
 
 /// The image's bytes in AWS.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub enum Uploaded {
         checksum: String,
         undo: UndoId,
     },
+    /// A snapshot that is completed: it holds the image.
+    Completed { snapshot: String, undo: UndoId },
 }
 
 /// The object of a run that was killed between importing it and deleting it. A snapshot that is not completed AWS gives up by
@@ -38,9 +42,11 @@ pub async fn leftovers(aws: &Aws, cx: &Cx<Undo>) -> Result<Vec<Undo>> {
 }
 
 pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uploaded> {
-    let uploaded = match aws.config.route()? {
-        Via::S3(bucket) => parts::upload(aws, cx, image, bucket).await,
-        Via::Ebs => blocks::upload(aws, cx, image).await,
+    let uploaded = match (earlier::take_over(aws, cx).await?, aws.config.route()?) {
+        (Found::Snapshot(uploaded), _) => return Ok(uploaded),
+        (_, Via::S3(bucket)) => parts::upload(aws, cx, image, bucket).await,
+        (Found::Pending(snapshot), Via::Ebs) => blocks::upload(aws, cx, image, Some(snapshot)).await,
+        (Found::Nothing, Via::Ebs) => blocks::upload(aws, cx, image, None).await,
     };
     uploaded.map_err(|error| error.context("the upload failed"))
 }

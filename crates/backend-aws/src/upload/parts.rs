@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -14,13 +14,13 @@ use aws_sdk_s3::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 use publisher::{
-    Cx, Error, Kind, Result,
+    Cx, Error, Event, Kind, Result,
     transfer::{self, Chunk, Cut, Limits, Sink},
 };
 use vhd::{DynamicVhd, Image, Layout, MIB};
 
 use super::Uploaded;
-use crate::{Aws, Undo, error::classify};
+use crate::{Aws, Undo, error::classify, import::task};
 
 /// S3's limit (S3, "Multipart upload limits").
 const MOST_PARTS: u64 = 10_000;
@@ -31,31 +31,28 @@ const CRC: CrcAlgorithm = CrcAlgorithm::Crc64Nvme;
 pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, bucket: &str) -> Result<Uploaded> {
     let (decided, region) = (aws.decided()?, aws.home()?);
     let layout = DynamicVhd::new(image.clone(), decided.shape.disk_size)?;
-    let length = layout.length();
+    let (length, crc) = (layout.length(), layout.crc64()?);
     let key = key(aws, cx)?;
     let undo = cx.always(delete(region, bucket, &key)).await?;
-
-    let s3 = aws.clients.s3(region);
-    let create = || async {
-        s3.create_multipart_upload()
-            .bucket(bucket)
-            .key(&key)
-            .content_type("application/octet-stream")
-            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
-            .checksum_type(ChecksumType::FullObject)
-            .send()
-            .await
-            .map_err(classify)
+    let place = Place { s3: aws.clients.s3(region), bucket: bucket.to_owned(), key: key.clone() };
+    let uploaded = Uploaded::Object { bucket: bucket.to_owned(), key, undo };
+    // What a run that was killed has left: an import, an object, an upload.
+    if task::earlier(aws, cx).await?.0.is_some() || place.holds(cx, length, crc).await? {
+        return Ok(uploaded);
+    }
+    let (upload, listed) = match place.earlier_upload(cx).await? {
+        Some(earlier) => earlier,
+        None => (place.begin(cx).await?, BTreeMap::new()),
     };
-    let created = cx.retry("beginning the upload", create).await?;
-    let upload = created.upload_id.ok_or_else(|| Error::new(Kind::Invalid, "S3 began an upload without an id"))?;
+    if !listed.is_empty() {
+        cx.emit(Event::Resumed { bytes: listed.values().map(|part| part.length).sum(), discarded: 0 });
+    }
     let size = PART.max(length.div_ceil(MOST_PARTS).next_multiple_of(MIB));
-    let parts =
-        Parts { s3: s3.clone(), bucket: bucket.to_owned(), key: key.clone(), upload, size, done: Mutex::default() };
-    let parts = Arc::new(parts);
+    let parts = Arc::new(Parts { place, upload, size, listed, done: Mutex::default() });
     transfer::run(cx, Arc::new(layout), parts.clone()).await?;
-    cx.retry("completing the upload", || parts.complete(length)).await?;
-    Ok(Uploaded::Object { bucket: bucket.to_owned(), key, undo })
+    parts.check(image, crc)?;
+    cx.retry("completing the upload", || parts.complete(length, crc)).await?;
+    Ok(uploaded)
 }
 
 /// The object's key, which is the run's own.
@@ -81,15 +78,24 @@ pub async fn leftovers(aws: &Aws, cx: &Cx<Undo>, bucket: &str) -> Result<Vec<Und
     }
 }
 
-/// The parts of an upload.
-struct Parts {
+/// Where the object is to be.
+struct Place {
     s3: aws_sdk_s3::Client,
     bucket: String,
     key: String,
+}
+
+/// What S3 took of an upload, by part number.
+type Taken = BTreeMap<i32, Part>;
+
+/// The parts of an upload.
+struct Parts {
+    place: Place,
     upload: String,
     size: u64,
-    /// What S3 took, by part number.
-    done: Mutex<BTreeMap<i32, Part>>,
+    /// What a run that was killed has sent.
+    listed: Taken,
+    done: Mutex<Taken>,
 }
 
 #[derive(Clone)]
@@ -101,7 +107,8 @@ struct Part {
 
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").field("bucket", &self.bucket).field("key", &self.key).finish_non_exhaustive()
+        let place = &self.place;
+        f.debug_struct("Parts").field("bucket", &place.bucket).field("key", &place.key).finish_non_exhaustive()
     }
 }
 
@@ -110,44 +117,136 @@ fn text(crc: u64) -> String {
     BASE64_STANDARD.encode(crc.to_be_bytes())
 }
 
+fn parse(text: &str) -> Option<u64> {
+    Some(u64::from_be_bytes(BASE64_STANDARD.decode(text).ok()?.try_into().ok()?))
+}
+
+impl Place {
+    async fn begin(&self, cx: &Cx<Undo>) -> Result<String> {
+        let create = || async {
+            self.s3
+                .create_multipart_upload()
+                .bucket(&self.bucket)
+                .key(&self.key)
+                .content_type("application/octet-stream")
+                .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+                .checksum_type(ChecksumType::FullObject)
+                .send()
+                .await
+                .map_err(classify)
+        };
+        let created = cx.retry("beginning the upload", create).await?;
+        created.upload_id.ok_or_else(|| Error::new(Kind::Invalid, "S3 began an upload without an id"))
+    }
+
+    /// Whether the object is there, and is what is to be sent.
+    async fn holds(&self, cx: &Cx<Undo>, length: u64, crc: u64) -> Result<bool> {
+        match cx.retry("looking for an earlier object", || self.is_there(length, crc)).await {
+            // Without the right to list, S3 says of what is not there that it is forbidden.
+            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Denied) => Ok(false),
+            looked => looked,
+        }
+    }
+
+    async fn is_there(&self, length: u64, crc: u64) -> Result<bool> {
+        let mode = aws_sdk_s3::types::ChecksumMode::Enabled;
+        let head = self.s3.head_object().bucket(&self.bucket).key(&self.key).checksum_mode(mode).send().await;
+        let head = head.map_err(classify)?;
+        Ok(head.content_length() == Some(length as i64) && head.checksum_crc64_nvme() == Some(&text(crc)))
+    }
+
+    /// The newest upload of a run that was killed, and what S3 has of it. Those beside it go when the object does.
+    async fn earlier_upload(&self, cx: &Cx<Undo>) -> Result<Option<(String, Taken)>> {
+        let list = || async {
+            self.s3.list_multipart_uploads().bucket(&self.bucket).prefix(&self.key).send().await.map_err(classify)
+        };
+        let listed = match cx.retry("looking for an earlier upload", list).await {
+            // Whoever may not look begins anew.
+            Err(error) if error.kind() == Kind::Denied => return Ok(None),
+            listed => listed?,
+        };
+        let ours = listed.uploads().iter().filter(|upload| upload.key() == Some(&self.key));
+        let Some(id) = ours.max_by_key(|upload| upload.initiated().copied()).and_then(|upload| upload.upload_id())
+        else {
+            return Ok(None);
+        };
+        match self.taken(cx, id).await {
+            Ok(taken) => Ok(Some((id.to_owned(), taken))),
+            // It was completed or aborted a moment ago, or may not be looked at.
+            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Denied) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn taken(&self, cx: &Cx<Undo>, upload: &str) -> Result<Taken> {
+        let (mut taken, mut after) = (BTreeMap::new(), None);
+        loop {
+            let list = || {
+                let request = self.s3.list_parts().bucket(&self.bucket).key(&self.key).upload_id(upload);
+                let request = request.set_part_number_marker(after.clone());
+                async { request.send().await.map_err(classify) }
+            };
+            let page = cx.retry("reading what S3 has of the upload", list).await?;
+            for part in page.parts() {
+                let known = || {
+                    let (etag, length) = (part.e_tag()?.to_owned(), u64::try_from(part.size()?).ok()?);
+                    Some((part.part_number()?, Part { etag, crc: parse(part.checksum_crc64_nvme()?)?, length }))
+                };
+                taken.extend(known());
+            }
+            after = page.next_part_number_marker.filter(|_| page.is_truncated == Some(true));
+            if after.is_none() {
+                return Ok(taken);
+            }
+        }
+    }
+}
+
 impl Parts {
-    /// Has S3 join the parts, and compare the whole with what we sent.
-    async fn complete(&self, length: u64) -> Result<()> {
-        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let whole = done.values().fold(None, |crc, part| {
+    fn done(&self) -> MutexGuard<'_, Taken> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn number(&self, chunk: &Chunk) -> i32 {
+        (chunk.offset / self.size) as i32 + 1
+    }
+
+    /// That the parts together are what the image was when its digest was found: `crc` is that of the whole by its content.
+    fn check(&self, image: &Image, crc: u64) -> Result<()> {
+        let sent = self.done().values().fold(None, |crc, part| {
             Some(crc.map_or(part.crc, |crc| checksum_combine(CRC, crc, part.crc, part.length)))
         });
+        if sent == Some(crc) { Ok(()) } else { Err(vhd::Error::Changed { path: image.path() }.into()) }
+    }
+
+    /// Has S3 join the parts, and compare the whole with what we sent.
+    async fn complete(&self, length: u64, crc: u64) -> Result<()> {
+        let done = self.done().clone();
         let listed = done.iter().map(|(number, part)| {
             CompletedPart::builder().part_number(*number).e_tag(&part.etag).checksum_crc64_nvme(text(part.crc)).build()
         });
-        let sent = self
+        let place = &self.place;
+        let sent = place
             .s3
             .complete_multipart_upload()
-            .bucket(&self.bucket)
-            .key(&self.key)
+            .bucket(&place.bucket)
+            .key(&place.key)
             .upload_id(&self.upload)
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(listed.collect())).build())
             .checksum_type(ChecksumType::FullObject)
-            .checksum_crc64_nvme(text(whole.unwrap_or_default()))
+            .checksum_crc64_nvme(text(crc))
             .mpu_object_size(length as i64)
             .send()
             .await;
         match sent.map_err(classify) {
             Ok(_) => Ok(()),
             // The answer to an earlier attempt may have been lost: then the upload is gone because the object is there.
-            Err(error) if error.kind() == Kind::NotFound => {
-                self.is_there(length, whole.unwrap_or_default(), error).await
-            }
+            Err(error) if error.kind() == Kind::NotFound => match place.is_there(length, crc).await? {
+                true => Ok(()),
+                false => Err(error),
+            },
             Err(error) => Err(error),
         }
-    }
-
-    async fn is_there(&self, length: u64, crc: u64, error: Error) -> Result<()> {
-        let mode = aws_sdk_s3::types::ChecksumMode::Enabled;
-        let head = self.s3.head_object().bucket(&self.bucket).key(&self.key).checksum_mode(mode).send().await;
-        let head = head.map_err(classify)?;
-        let same = head.content_length() == Some(length as i64) && head.checksum_crc64_nvme() == Some(&text(crc));
-        if same { Ok(()) } else { Err(error) }
     }
 }
 
@@ -169,13 +268,23 @@ impl Sink for Parts {
         Ok(checksum(CRC, &chunk.bytes))
     }
 
+    fn take_over(&self, chunk: &Chunk, seal: &u64) -> bool {
+        let number = self.number(chunk);
+        let is_same = |part: &&Part| part.crc == *seal && part.length == chunk.bytes.len() as u64;
+        let there = self.listed.get(&number).filter(is_same).cloned();
+        let is_there = there.is_some();
+        self.done().extend(there.map(|part| (number, part)));
+        is_there
+    }
+
     async fn put(&self, chunk: &Chunk, seal: &u64) -> Result<()> {
-        let number = (chunk.offset / self.size) as i32 + 1;
+        let number = self.number(chunk);
         let sent = self
+            .place
             .s3
             .upload_part()
-            .bucket(&self.bucket)
-            .key(&self.key)
+            .bucket(&self.place.bucket)
+            .key(&self.place.key)
             .upload_id(&self.upload)
             .part_number(number)
             .checksum_crc64_nvme(text(*seal))
@@ -188,7 +297,7 @@ impl Sink for Parts {
             .map_err(classify)?;
         let etag = sent.e_tag.ok_or_else(|| Error::new(Kind::Transient, "S3 took a part and gave no ETag"))?;
         let part = Part { etag, crc: *seal, length: chunk.bytes.len() as u64 };
-        self.done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, part);
+        self.done().insert(number, part);
         Ok(())
     }
 }

@@ -170,7 +170,7 @@ async fn an_import_that_is_deleted_fails_with_its_message() {
         "the import failed: ClientError: Disk validation failed [Unsupported specified file format]"
     );
     assert!(error.hint.is_some());
-    assert!(stage.audit()["traffic"]["ec2:DescribeImportSnapshotTasks"]["requests"].as_u64().unwrap() <= 3);
+    assert!(stage.audit()["traffic"]["ec2:DescribeImportSnapshotTasks"]["requests"].as_u64().unwrap() <= 4);
     stage.assert_empty("a failed import");
     assert_eq!(stage.publish().await.status, Status::Published, "under the next client token");
 }

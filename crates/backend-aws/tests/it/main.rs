@@ -4,10 +4,8 @@
 
 mod coldsnap;
 mod doctor;
+mod endurance;
 mod faults;
-mod kill;
-#[path = "../../../publisher/tests/kill_matrix/mod.rs"]
-mod kill_matrix;
 mod parameters;
 mod publish;
 mod refusals;
@@ -16,3 +14,5 @@ mod registration;
 mod sharing;
 mod snapshots;
 mod stage;
+#[path = "../../../publisher/tests/trials/mod.rs"]
+mod trials;

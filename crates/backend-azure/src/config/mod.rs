@@ -72,6 +72,9 @@ pub struct Config {
     pub access_minutes: Option<u32>,
     /// Whether the uploaded disk stays.
     pub keep_disk: Option<bool>,
+    /// Whether the disk is read back, when Azure has taken it, and compared byte by byte before an image is made of it. The
+    /// checksum of each page, and which pages there are, are compared anyway.
+    pub verify: Option<bool>,
     /// Whether the managed image stays that a version was made from.
     pub keep_image: Option<bool>,
     /// Who else may use the gallery.

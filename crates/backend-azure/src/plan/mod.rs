@@ -9,7 +9,7 @@ mod steps;
 use std::sync::Arc;
 
 use publisher::{Cx, Error, Event, Kind, Plan, Region, Result};
-use vhd::{Facts, Image};
+use vhd::{Facts, FixedVhd, Image, Layout};
 
 pub use self::shape::Shape;
 use crate::{Azure, Destination, Registered, Source, Undo, version::Version};
@@ -22,6 +22,15 @@ pub struct Decided {
     pub regions: Vec<Region>,
     pub version: Version,
     pub digest: String,
+    /// What is published.
+    pub image: Arc<Image>,
+}
+
+impl Decided {
+    /// The image as a disk has it: a fixed VHD.
+    pub fn layout(&self) -> Result<Arc<dyn Layout>> {
+        Ok(Arc::new(FixedVhd::new(self.image.clone(), self.shape.disk_size)?))
+    }
 }
 
 pub async fn preflight(azure: &Azure, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Plan<Registered>> {
@@ -38,7 +47,7 @@ pub async fn preflight(azure: &Azure, cx: &Cx<Undo>, image: &Arc<Image>) -> Resu
     if found.is_none() && shape.source == Source::ManagedImage && azure.keeps_image() {
         existing::check_managed_image(azure, cx, version).await?;
     }
-    let decided = Decided { shape, location, regions, version, digest };
+    let decided = Decided { shape, location, regions, version, digest, image: image.clone() };
     let (steps, found) = match &found {
         Some(entry) => {
             let found = existing::registered(azure, cx, entry).await?;

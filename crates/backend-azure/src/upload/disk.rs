@@ -1,18 +1,8 @@
-use std::{sync::Arc, time::Duration};
-
-use publisher::{Cx, Error, Event, Kind, Result, SecretUrl, UndoId};
+use publisher::{Attempt, Cx, Error, Event, Kind, Result, UndoId};
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use vhd::SECTOR;
 
-use crate::{
-    Azure, Undo,
-    client::{Arm, versions},
-    config::plain,
-    tags,
-};
-
-/// How long a write access lasts, if nothing else is configured.
-const ACCESS: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::{Azure, Undo, client::versions, config::plain, tags};
 
 /// Makes the resource group, if it is not there. It is shared with others, so no run ever takes it back.
 pub async fn ensure_group(azure: &Azure, cx: &Cx<Undo>) -> Result<()> {
@@ -34,13 +24,22 @@ pub struct Disk {
     pub id: String,
     /// The undo that deletes it.
     pub undo: UndoId,
-    /// Whether nothing was ever written to it: then what is not written reads as zeros.
-    pub is_new: bool,
+    pub holds: Holds,
 }
 
-/// Makes the disk; `upload_size` counts its footer. Its undo is due however the run ends, unless the user keeps it. A disk
-/// that the run made before, and of which no journal tells any more, is taken over while it can still be uploaded to.
-pub async fn create(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<Disk> {
+/// What was written to a disk before.
+pub enum Holds {
+    /// Nothing: what is not written reads as zeros.
+    Nothing,
+    /// What an earlier attempt of the same run wrote, and whoever else could open it.
+    PagesOf(Attempt),
+    /// The whole image, and it is closed.
+    Everything,
+}
+
+/// Makes the disk. Its undo is due however the run ends, unless the user keeps it. A disk that the run made before is taken
+/// over: while it can still be uploaded to, and when all of the image is on it.
+pub async fn create(azure: &Azure, cx: &Cx<Undo>) -> Result<Disk> {
     let arm = &azure.arm;
     let id = azure.names.disk(cx.run().short());
     let earlier = cx.retry("looking for an earlier disk", || arm.find(&id, versions::DISKS)).await?;
@@ -51,12 +50,15 @@ pub async fn create(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<Di
     let undo = Undo::DeleteDisk { disk: id.clone(), attempt: azure.attempt.clone() };
     let undo =
         if azure.config.keep_disk.unwrap_or_default() { cx.on_failure(undo).await } else { cx.always(undo).await }?;
-    let body = body(azure, cx, upload_size)?;
-    let is_new = !earlier.as_ref().is_some_and(|disk| can_be_taken_over(disk, &body));
-    if let (true, Some(earlier)) = (is_new, &earlier) {
-        let attempt = tags::attempt_of(earlier).unwrap_or_default().to_owned();
+    let mut body = body(azure, cx)?;
+    let holds = earlier.as_ref().map_or(Holds::Nothing, |disk| held(disk, &body));
+    if let (Holds::Nothing, Some(earlier)) = (&holds, &earlier) {
+        let attempt = tags::attempt_of(earlier);
         let undo = Undo::DeleteDisk { disk: id.clone(), attempt };
         cx.retry("deleting an earlier disk", || crate::undo::undo(azure, cx, &undo)).await?;
+    }
+    if matches!(holds, Holds::Everything) {
+        body["tags"] = tags::of_whole(body["tags"].take());
     }
     // Of a disk that is there this changes the tags alone: it is ours from now on.
     let what = "making the disk";
@@ -64,10 +66,30 @@ pub async fn create(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<Di
     let made = made.map_err(|error| error.context("cannot make the disk to upload to"))?;
     arm.finish(cx, what, made).await?;
     cx.emit(Event::Created { kind: "disk", id: id.clone() });
-    Ok(Disk { id, undo, is_new })
+    Ok(Disk { id, undo, holds })
 }
 
-fn body(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<Value> {
+/// Notes on a disk that everything was sent to it. It is closed next, and then nothing else tells whether it is whole.
+pub async fn mark_whole(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<()> {
+    let mut body = body(azure, cx)?;
+    body["tags"] = tags::of_whole(body["tags"].take());
+    let what = "noting that the disk is whole";
+    let marked = cx.retry(what, || azure.arm.put(disk, versions::DISKS, &body)).await;
+    let marked = match marked {
+        Ok(accepted) => azure.arm.finish(cx, what, accepted).await.map(drop),
+        Err(error) => Err(error),
+    };
+    match marked {
+        // All that depends on it is how much a run sends again that comes after this one, should this one be killed.
+        Err(error) if matches!(error.kind(), Kind::Conflict | Kind::Invalid | Kind::Denied) => {
+            cx.emit(Event::Warning { message: format!("cannot note that the disk is whole: {}", error.in_full()) });
+            Ok(())
+        }
+        marked => marked,
+    }
+}
+
+fn body(azure: &Azure, cx: &Cx<Undo>) -> Result<Value> {
     let decided = azure.decided()?;
     Ok(json!({
         "location": decided.location,
@@ -76,7 +98,7 @@ fn body(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<Value> {
         "properties": {
             "osType": "Linux",
             "hyperVGeneration": decided.shape.generation,
-            "creationData": {"createOption": "Upload", "uploadSizeBytes": upload_size},
+            "creationData": {"createOption": "Upload", "uploadSizeBytes": decided.shape.disk_size + SECTOR},
             "supportedCapabilities": {
                 "architecture": decided.shape.architecture,
                 "diskControllerTypes": azure.config.disk_controllers.as_deref().unwrap_or("SCSI, NVMe"),
@@ -86,72 +108,36 @@ fn body(azure: &Azure, cx: &Cx<Undo>, upload_size: u64) -> Result<Value> {
     }))
 }
 
-/// Whether a disk still waits for its content (compute specification, "DiskRP.json", `DiskState`), and is as it would be
-/// made.
-fn can_be_taken_over(disk: &Value, body: &Value) -> bool {
+/// What a disk of the run's holds; nothing of use, if it is not as it would be made.
+fn held(disk: &Value, body: &Value) -> Holds {
     let (found, wanted) = (&disk["properties"], &body["properties"]);
-    let waits = matches!(found["diskState"].as_str(), Some("ReadyToUpload" | "ActiveUpload"));
     let same = |field: &str| wanted.pointer(field) == found.pointer(field);
     let is_there = disk["location"].as_str().map(plain) == body["location"].as_str().map(plain);
-    waits
-        && is_there
-        && ["/creationData/uploadSizeBytes", "/hyperVGeneration", "/supportedCapabilities"].into_iter().all(same)
+    let is_alike =
+        ["/creationData/uploadSizeBytes", "/hyperVGeneration", "/supportedCapabilities"].into_iter().all(same);
+    // Compute specification, "DiskRP.json", `DiskState`.
+    match found["diskState"].as_str() {
+        _ if !(is_there && is_alike) => Holds::Nothing,
+        Some("ReadyToUpload" | "ActiveUpload") => Holds::PagesOf(tags::attempt_of(disk)),
+        Some("Unattached" | "ActiveSAS") if tags::is_whole(disk) => Holds::Everything,
+        _ => Holds::Nothing,
+    }
 }
 
 /// That nobody has taken the disk over.
 pub async fn check_owner(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<()> {
     let there = cx.retry("reading the disk", || azure.arm.find(disk, versions::DISKS)).await?;
-    if there.as_ref().and_then(tags::attempt_of) == Some(&azure.attempt) {
+    let owner = there.as_ref().map(tags::attempt_of);
+    if owner.as_ref() == Some(&azure.attempt) {
         return Ok(());
     }
-    Err(Error::new(Kind::Conflict, "another run of the same image has taken the disk over")
+    let who = owner.map_or_else(
+        || "somebody has deleted the disk".to_owned(),
+        |owner| format!("{owner} publishes the same image and has taken over the disk"),
+    );
+    Err(Error::new(Kind::Conflict, who)
         .about(disk)
         .with_hint("publish again when that run has ended: what it has made is found"))
-}
-
-/// An address that a disk can be written to, for a while.
-#[derive(Debug)]
-pub struct Grant {
-    pub sas: SecretUrl,
-    /// When it is time for another. A disk's signature names a stored policy and carries no expiry of its own, so it is
-    /// ours to keep.
-    pub renew_at: Instant,
-}
-
-/// Opens a disk for writing, as often as it takes.
-#[derive(Clone, Debug)]
-pub struct Access {
-    arm: Arc<Arm>,
-    cx: Cx<Undo>,
-    disk: String,
-    lasts: Duration,
-}
-
-impl Access {
-    /// The access to a disk. The undo that closes it again is journalled before it is first opened.
-    pub async fn new(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(UndoId, Self)> {
-        let undo = cx.always(Undo::EndAccess { disk: disk.to_owned(), attempt: azure.attempt.clone() }).await?;
-        let lasts = azure.config.access_minutes.map_or(ACCESS, |minutes| Duration::from_secs(u64::from(minutes) * 60));
-        Ok((undo, Self { arm: azure.arm.clone(), cx: cx.clone(), disk: disk.to_owned(), lasts }))
-    }
-
-    /// Opens the disk. It is not closed before: closing ends the upload, and has what is there so far validated.
-    pub async fn open(&self) -> Result<Grant> {
-        let (arm, cx) = (&self.arm, &self.cx);
-        let body = json!({"access": "Write", "durationInSeconds": self.lasts.as_secs()});
-        let what = "opening the disk for writing";
-        let action = format!("{}/beginGetAccess", self.disk);
-        let asked = Instant::now();
-        let granted = cx.retry(what, || arm.post(&action, versions::DISKS, Some(&body))).await;
-        let granted = granted.map_err(|error| error.context("cannot open the disk for writing"))?;
-        let output = arm.finish(cx, what, granted).await?;
-        // Neither the answer nor what is wrong with it is ever shown: it may hold the signature.
-        let sas = output["accessSAS"].as_str().and_then(|sas| azure_core::http::Url::parse(sas).ok());
-        let sas =
-            sas.ok_or_else(|| Error::new(Kind::Invalid, "Azure opened the disk and gave no address to write to"))?;
-        // In good time: a page that is on its way is to arrive.
-        Ok(Grant { sas: SecretUrl::new(sas), renew_at: asked + self.lasts.mul_f64(0.9) })
-    }
 }
 
 /// Ends the access. Azure validates what was uploaded here, and not before.

@@ -1,28 +1,36 @@
 //! The bytes: a disk that is made to be uploaded to, an access to it, and its pages.
+//!
+//! ```text
+//! disk ─► access ─► door ─► pages ──────────────────────► whole? ─► import
+//!                            ▲ resume: what is there already
+//! ```
 
+mod access;
 pub mod disk;
+mod door;
 mod pages;
-mod stale;
+mod resume;
+pub mod verify;
 
 use std::sync::Arc;
 
 use publisher::{Cx, Result, UndoId, transfer};
 use serde::{Deserialize, Serialize};
-use vhd::{FixedVhd, Image, Layout};
 
 use crate::{Azure, Registered, Undo, client::versions, register::Version, tags};
-use disk::Access;
+use access::Access;
+use disk::Holds;
 use pages::Pages;
 
-/// A disk that holds the image. Its access is still open.
+/// A disk that holds the image.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Uploaded {
     /// The disk's id.
     pub disk: String,
     /// The undo that deletes it.
     pub undo: UndoId,
-    /// The undo that ends its access.
-    pub access: UndoId,
+    /// The undo that ends its access, where that is still open.
+    pub access: Option<UndoId>,
 }
 
 /// The disk of a run that was killed between making an image of it and deleting it. One that the version is copied from stays
@@ -36,20 +44,26 @@ pub async fn leftovers(azure: &Azure, cx: &Cx<Undo>, registered: &Registered) ->
     }
     let there = cx.retry("looking for an earlier disk", || azure.arm.find(&disk, versions::DISKS)).await?;
     let left = there.filter(|found| tags::is_of_run(found, cx.run()) && tags::is_intermediate(found));
-    let attempt = left.as_ref().and_then(tags::attempt_of).map(str::to_owned);
-    Ok(attempt.map(|attempt| Undo::DeleteDisk { disk, attempt }).into_iter().collect())
+    Ok(left.iter().map(|left| Undo::DeleteDisk { disk: disk.clone(), attempt: tags::attempt_of(left) }).collect())
 }
 
-pub async fn upload(azure: &Azure, cx: &Cx<Undo>, image: &Arc<Image>) -> Result<Uploaded> {
-    let decided = azure.decided()?;
-    let layout: Arc<dyn Layout> = Arc::new(FixedVhd::new(image.clone(), decided.shape.disk_size)?);
+pub async fn upload(azure: &Azure, cx: &Cx<Undo>) -> Result<Uploaded> {
+    let layout = azure.decided()?.layout()?;
     disk::ensure_group(azure, cx).await?;
-    let disk = disk::create(azure, cx, layout.length()).await?;
-    let (closing, access) = Access::new(azure, cx, &disk.id).await?;
-    let pages = Pages::open(access, azure.transport.clone()).await?;
-    if !disk.is_new {
-        pages.clear(cx).await?;
+    let disk = disk::create(azure, cx).await?;
+    if matches!(disk.holds, Holds::Everything) {
+        // It may have been killed while it read the disk back.
+        disk::end_access(azure, cx, &disk.id).await?;
+        return Ok(Uploaded { disk: disk.id, undo: disk.undo, access: None });
     }
-    transfer::run(cx, layout, Arc::new(pages)).await.map_err(|error| error.context("the upload failed"))?;
-    Ok(Uploaded { disk: disk.id, undo: disk.undo, access: closing })
+    let (closing, access) = Access::to_write(azure, cx, &disk.id).await?;
+    let mut pages = Pages::open(azure, cx, access).await?;
+    if let Holds::PagesOf(attempt) = &disk.holds {
+        pages.resume(&layout, attempt).await?;
+    }
+    let pages = Arc::new(pages);
+    let sent = transfer::run(cx, layout.clone(), pages.clone()).await;
+    sent.map_err(|error| error.context("the upload failed"))?;
+    verify::all_is_there(cx, &layout, &pages).await?;
+    Ok(Uploaded { disk: disk.id, undo: disk.undo, access: Some(closing) })
 }

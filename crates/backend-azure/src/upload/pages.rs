@@ -1,53 +1,39 @@
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
-use azure_core::{
-    Bytes,
-    http::{ClientOptions, NoFormat, RequestContent, RetryOptions, Transport},
-};
-use azure_storage_blob::{
-    PageBlobClient, PageBlobClientOptions,
-    models::{HttpRange, PageBlobClientUploadPagesOptions},
-};
+use azure_core::http::Transport;
 use publisher::{
-    Error, Kind, Result,
+    Cx, Kind, Result,
     transfer::{Chunk, Cut, Limits, Sink},
 };
+use tokio::time::Instant;
+use vhd::{Extent, extent};
 
-use tokio::{sync::Mutex, time::Instant};
-
-use super::disk::Access;
-use crate::error;
+use super::{access::Access, door::Door};
+use crate::{Azure, Undo};
 
 /// Largest Put Page (Blob service, "Put Page", remarks).
-const LONGEST: u64 = 4 << 20;
+pub const LONGEST: u64 = 4 << 20;
 /// A multiple of the 512 bytes that Put Page wants, and the page of the file systems inside.
 const PAGE: u64 = 4096;
 /// At some milliseconds a request, this many zeros are cheaper than another request.
 const BRIDGE: u64 = 64 << 10;
-/// The version that the uploaders of managed disks are known to send.
-const SERVICE_VERSION: &str = "2025-07-05";
 
 /// The pages of a disk. A signature that has expired, or is about to, is replaced by another.
 pub struct Pages {
+    pub(super) cx: Cx<Undo>,
     access: Access,
     transport: Transport,
-    door: Mutex<Arc<Door>>,
-}
-
-/// The way to the pages that one signature opens.
-pub(super) struct Door {
-    pub(super) client: PageBlobClient,
-    renew_at: Instant,
-    /// Whether a page has got through: then a refusal means that the signature has expired, and not that it never was
-    /// one.
-    has_worked: AtomicBool,
+    door: tokio::sync::Mutex<Arc<Door>>,
+    /// Under what the journal has which pages are there: the attempt that owns the disk.
+    pub(super) owner: String,
+    /// What a run that was killed has brought, sorted and joined.
+    pub(super) there: Vec<Extent>,
+    /// What the disk has to hold in the end, in the order in which it got there.
+    held: Mutex<Vec<Extent>>,
 }
 
 impl fmt::Debug for Pages {
@@ -59,9 +45,17 @@ impl fmt::Debug for Pages {
 impl Pages {
     /// # Errors
     /// What opening the disk raises.
-    pub async fn open(access: Access, transport: Transport) -> Result<Self> {
-        let door = Door::open(&access, &transport).await?;
-        Ok(Self { access, transport, door: Mutex::new(Arc::new(door)) })
+    pub async fn open(azure: &Azure, cx: &Cx<Undo>, access: Access) -> Result<Self> {
+        let door = Door::open(&access, &azure.transport).await?;
+        Ok(Self {
+            cx: cx.clone(),
+            access,
+            transport: azure.transport.clone(),
+            door: tokio::sync::Mutex::new(Arc::new(door)),
+            owner: azure.attempt.as_str().to_owned(),
+            there: Vec::new(),
+            held: Mutex::default(),
+        })
     }
 
     /// The way in; a new one if the last is `stale` or about to close. Whoever comes first opens it for all.
@@ -72,34 +66,19 @@ impl Pages {
         }
         Ok(door.clone())
     }
+
+    /// What the disk has to hold, sorted and joined.
+    pub(super) fn held(&self) -> Vec<Extent> {
+        extent::joined(self.held.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn note(&self, range: Extent) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push(range);
+    }
 }
 
-impl Door {
-    async fn open(access: &Access, transport: &Transport) -> Result<Self> {
-        let grant = access.open().await?;
-        let client_options = ClientOptions {
-            transport: Some(transport.clone()),
-            retry: RetryOptions::none(),
-            ..ClientOptions::default()
-        };
-        let options = PageBlobClientOptions { client_options, version: SERVICE_VERSION.to_owned() };
-        let client = PageBlobClient::new(grant.sas.expose().clone(), None, Some(options))
-            .map_err(|_| Error::new(Kind::Invalid, "Azure gave an address that is not a page blob's"))?;
-        Ok(Self { client, renew_at: grant.renew_at, has_worked: AtomicBool::new(false) })
-    }
-
-    async fn put(&self, chunk: &Chunk, seal: &[u8]) -> Result<()> {
-        let length = chunk.bytes.len() as u64;
-        let body: RequestContent<Bytes, NoFormat> = chunk.bytes.clone().into();
-        let options = PageBlobClientUploadPagesOptions {
-            transactional_content_crc64: Some(seal.to_vec()),
-            ..PageBlobClientUploadPagesOptions::default()
-        };
-        let sent = self.client.upload_pages(body, length, HttpRange::new(chunk.offset, length), Some(options)).await;
-        sent.map_err(error::from_sdk)?;
-        self.has_worked.store(true, Ordering::Relaxed);
-        Ok(())
-    }
+fn range_of(chunk: &Chunk) -> Extent {
+    Extent { offset: chunk.offset, length: chunk.bytes.len() as u64 }
 }
 
 #[async_trait]
@@ -119,13 +98,24 @@ impl Sink for Pages {
         Ok(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &chunk.bytes).to_le_bytes().to_vec())
     }
 
+    fn take_over(&self, chunk: &Chunk, _: &Self::Seal) -> bool {
+        let is_there = extent::covers(&self.there, &range_of(chunk));
+        if is_there {
+            self.note(range_of(chunk));
+        }
+        is_there
+    }
+
     async fn put(&self, chunk: &Chunk, seal: &Self::Seal) -> Result<()> {
         let door = self.door(None).await?;
-        match door.put(chunk, seal).await {
-            Err(error) if error.kind() == Kind::Denied && door.has_worked.load(Ordering::Relaxed) => {
+        let sent = match door.put(chunk, seal).await {
+            Err(error) if error.kind() == Kind::Denied && door.has_worked() => {
                 self.door(Some(&door)).await?.put(chunk, seal).await
             }
             sent => sent,
-        }
+        };
+        sent?;
+        self.note(range_of(chunk));
+        self.cx.note_sent(&self.owner, range_of(chunk)).await
     }
 }

@@ -127,7 +127,7 @@ async fn a_disk_that_a_version_is_made_from_stays_until_the_version_is_everywher
     let again = stage.publish().await;
     assert_eq!(again.status, Status::Published, "{:?}", again.error);
     assert_eq!(again.resources.keys().copied().collect::<Vec<_>>(), ["image_version"]);
-    assert_eq!((stage.count("image_versions"), stage.count("disks"), stage.requests("PutDisk")), (1, 0, 1));
+    assert_eq!((stage.count("image_versions"), stage.count("disks"), stage.requests("BeginGetAccess")), (1, 0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

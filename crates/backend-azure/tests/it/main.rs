@@ -6,13 +6,13 @@ mod client;
 mod credentials;
 mod definitions;
 mod destinations;
+mod endurance;
 mod faults;
-mod kill;
-#[path = "../../../publisher/tests/kill_matrix/mod.rs"]
-mod kill_matrix;
 mod publish;
 mod refusals;
 mod regions;
 mod sharing;
 mod stage;
+#[path = "../../../publisher/tests/trials/mod.rs"]
+mod trials;
 mod upload;

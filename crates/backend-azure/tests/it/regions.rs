@@ -39,7 +39,7 @@ async fn another_region_is_added_to_the_version_that_is_there() {
     assert_eq!(first.resources, second.resources);
     assert_eq!(stage.count("image_versions"), 1);
     assert_eq!(second.regions.len(), 3);
-    assert_eq!(stage.audit()["traffic"]["PutDisk"]["requests"], 1, "nothing is uploaded again");
+    assert_eq!(stage.requests("BeginGetAccess"), 1, "nothing is uploaded again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,7 +55,7 @@ async fn one_failed_region_is_reported_and_a_rerun_tries_it_alone() {
     let second = stage.publish().await;
     assert_eq!(second.status, Status::Published, "{:?}", second.error);
     assert_eq!(stage.count("image_versions"), 1);
-    assert_eq!(stage.audit()["traffic"]["PutDisk"]["requests"], 1);
+    assert_eq!(stage.requests("BeginGetAccess"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,6 +75,7 @@ async fn no_storage_account_and_no_key_is_asked_for() {
             "DeleteDisk",
             "DeleteImage",
             "EndGetAccess",
+            "GetPageRanges",
             "PollOperation",
             "PutDisk",
             "PutGallery",
@@ -134,7 +135,7 @@ async fn a_disk_that_is_there_already_is_cleared_of_what_was_written_to_it() {
     let report = stage.publish().await;
     assert_eq!(report.status, Status::Published, "{:?}", report.error);
     assert_eq!(stage.requests("DeleteDisk"), deleted + 1, "the same disk, and deleted in the end");
-    assert_eq!((stage.requests("GetPageRanges"), stage.requests("ClearPage")), (1, 3));
+    assert_eq!((stage.requests("GetBlob"), stage.requests("ClearPage")), (3, 3));
     let arrived = stage.content_of("image_versions");
     assert_eq!(arrived.content().unwrap(), stage.image.content().unwrap(), "and nothing of what was on it");
     assert_eq!((stage.count("disks"), stage.count("open_sas")), (0, 0));
@@ -161,7 +162,7 @@ async fn a_run_whose_disk_is_taken_over_registers_nothing_and_leaves_the_other_i
     let (first, second) = tokio::join!(first.publish(&here, &stage.image, Mode::Publish), second);
     let error = first.error.unwrap();
     assert_eq!(error.kind, Kind::Conflict);
-    assert!(error.message.starts_with("another run of the same image has taken the disk over"), "{}", error.message);
+    assert!(error.message.contains(" publishes the same image and has taken over the disk"), "{}", error.message);
     assert_eq!(second.status, Status::Published, "{:?}", second.error);
     assert_eq!(stage.content_of("image_versions").content().unwrap(), stage.image.content().unwrap());
     assert_eq!((stage.count("image_versions"), stage.count("disks"), stage.count("open_sas")), (1, 0, 0));
@@ -196,8 +197,8 @@ async fn anothers_disk_of_the_same_name_is_neither_written_to_nor_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_azure_does_not_take_is_reported_as_that_and_nothing_is_registered() {
     let stage = Stage::new().await;
-    // Azure says that it has the pages, and does not: only validation, when the access ends, can tell.
-    stage.fault(r#"{"operation": "PutPage", "times": 1000, "kind": "lose"}"#);
+    // What is on the disk is no VHD any more when the access ends, which is when Azure looks.
+    stage.fault(r#"{"operation": "Validate", "kind": "corrupt"}"#);
     let report = stage.publish().await;
     let error = report.error.unwrap();
     assert_eq!((error.kind, error.message.as_str()), (Kind::Image, "Azure did not take the disk"));
@@ -207,6 +208,36 @@ async fn a_disk_that_azure_does_not_take_is_reported_as_that_and_nothing_is_regi
     );
     assert!(error.hint.unwrap().contains("nothing was registered"));
     for kind in ["disks", "images", "galleries", "image_definitions", "image_versions", "open_sas"] {
+        assert_eq!(stage.count(kind), 0, "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_azure_has_lost_is_noticed_before_the_disk_is_closed() {
+    for nth in [1, 2] {
+        let stage = Stage::new().await;
+        stage.fault(&format!(r#"{{"operation": "PutPage", "nth": {nth}, "kind": "lose"}}"#));
+        let error = stage.publish().await.error.unwrap();
+        assert_eq!(error.kind, Kind::Invalid);
+        assert!(error.message.starts_with("the disk in Azure is not the image: it differs at byte "), "{error:?}");
+        assert_eq!((stage.requests("EndGetAccess"), stage.requests("PutImage")), (1, 0), "taken back, and no more");
+        assert_eq!((stage.count("disks"), stage.count("open_sas")), (0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_is_read_back_and_compared_if_that_is_asked_for() {
+    let mut stage = Stage::new().await;
+    stage.config.verify = Some(true);
+    assert_eq!(stage.publish().await.status, Status::Published);
+    assert_eq!((stage.requests("BeginGetAccess"), stage.requests("EndGetAccess") > 1), (2, true));
+    assert!(stage.requests("GetBlob") >= 3, "{}", stage.requests("GetBlob"));
+    let mut stage = Stage::new().await;
+    stage.config.verify = Some(true);
+    stage.fault(r#"{"operation": "Rot", "kind": "corrupt"}"#);
+    let error = stage.publish().await.error.unwrap();
+    assert_eq!(error.message, "the disk in Azure is not the image: it differs at byte 0");
+    for kind in ["disks", "images", "image_versions", "open_sas"] {
         assert_eq!(stage.count(kind), 0, "{kind}");
     }
 }

@@ -17,6 +17,20 @@ pub struct Cleanup {
     pub journals: Journals,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct Resume {
+    /// The run, or its first digits
+    pub run: String,
+
+    /// Where the journals of runs are kept
+    #[arg(long, value_name = "DIR", env = "PUBLISH_STATE_DIR")]
+    pub state_dir: Option<PathBuf>,
+
+    /// The form of the report on standard output
+    #[arg(long, default_value = "human")]
+    pub format: Format,
+}
+
 /// Which journals are meant.
 #[derive(Debug, clap::Args)]
 pub struct Journals {

@@ -8,9 +8,9 @@ mod sandbox;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use self::{
-    history::{Cleanup, Journals, Runs},
+    history::{Cleanup, Journals, Resume, Runs},
     image::{Convert, Inspect, Layout, Opening},
-    publish::{Clouds, Configuration, Destination, Doctor, Publish, Route, Selection, Source, Status},
+    publish::{Clouds, Configuration, Destination, Doctor, Publish, Route, Selection, Source, Status, Verify},
     sandbox::{Demo, Sandbox},
 };
 
@@ -42,6 +42,8 @@ pub enum Command {
     Status(Status),
     /// List the runs that journals on this machine tell of
     Runs(Runs),
+    /// Go on with a run that was killed, as it was typed
+    Resume(Resume),
     /// Take back what killed or failed runs have left, as their journals on this machine say
     Cleanup(Cleanup),
     /// Look at what publishing as configured needs, and change nothing: identity, permissions, regions, quotas

@@ -47,6 +47,14 @@ pub struct Publish {
     #[arg(long)]
     pub keep: bool,
 
+    /// How long the run may take, as 90m or 2h; what it has begun is taken back after that
+    #[arg(long, value_name = "TIME")]
+    pub deadline: Option<String>,
+
+    /// How what the cloud holds is compared with the image before anything is made of it
+    #[arg(long)]
+    pub verify: Option<Verify>,
+
     /// Rehearse on an embedded sandbox in place of the cloud
     #[arg(long)]
     pub sandbox: bool,
@@ -140,6 +148,14 @@ pub struct Doctor {
     /// The form of the report on standard output
     #[arg(long, default_value = "human")]
     pub format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Verify {
+    /// By the checksums of what is sent, and by what the cloud says that it has
+    Checksums,
+    /// All of it is read back, too
+    Full,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

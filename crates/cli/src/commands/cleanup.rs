@@ -62,23 +62,7 @@ fn meant(runs: Vec<PastRun>, named: Option<&str>) -> Result<Vec<PastRun>> {
         let is_due = |run: &PastRun| run.due > 0 && !matches!(run.state, PastState::Running | PastState::Unreadable);
         return Ok(runs.into_iter().filter(is_due).collect());
     };
-    if named.is_empty() {
-        return Err(
-            Error::new(Kind::Config, "the run that is named is an empty text").with_hint("publish runs lists them")
-        );
-    }
-    let found: Vec<_> = runs.into_iter().filter(|run| run.run.as_str().starts_with(named)).collect();
-    let Some(first) = found.first() else {
-        return Err(Error::new(Kind::NotFound, format!("there is no journal of a run {named}"))
-            .with_hint("publish runs lists those that there are"));
-    };
-    match found.iter().find(|run| run.run != first.run) {
-        None => Ok(found),
-        Some(other) => {
-            let text = format!("{named} begins more than one run: {} and {}", first.run, other.run);
-            Err(Error::new(Kind::Config, text).with_hint("give more digits"))
-        }
-    }
+    super::runs::named(runs, named)
 }
 
 fn human(done: &[Cleaned]) -> String {

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod inspect;
 mod publish;
+mod resume;
 mod runs;
 mod sandbox;
 mod status;
@@ -25,6 +26,7 @@ pub async fn run(args: Args) -> Exit {
         Command::All(args) => publish::publish(args, &[AZURE, AWS]).await,
         Command::Status(args) => status::status(args).await,
         Command::Runs(args) => runs::runs(args),
+        Command::Resume(args) => resume::resume(args).await,
         Command::Cleanup(args) => cleanup::cleanup(args).await,
         Command::Doctor(args) => doctor::doctor(args).await,
         Command::Demo(args) => demo::demo(args).await,

@@ -4,7 +4,9 @@ use std::{
 };
 
 use futures::future::join_all;
-use publisher::{CloudName, Error, ImageSpec, Kind, Mode, Report, Result, Runtime, TargetReport, Variables};
+use publisher::{
+    CloudName, CommandLine, Error, ImageSpec, Kind, Mode, Report, Result, RunKey, Runtime, TargetReport, Variables,
+};
 use sandbox::{Pace, Sandbox};
 use tempfile::TempDir;
 use vhd::Image;
@@ -18,8 +20,25 @@ use crate::{
 };
 
 pub async fn publish(args: &Publish, clouds: &[CloudName]) -> Result<Exit> {
+    publish_as(args, clouds, Some(typed()), None).await
+}
+
+/// What was typed, for whoever goes on with the run.
+fn typed() -> CommandLine {
+    let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    CommandLine { args, dir: std::env::current_dir().unwrap_or_default() }
+}
+
+/// Publishes by what was typed for `clouds`: to all of them, or goes on with one of the runs that it began.
+pub async fn publish_as(
+    args: &Publish,
+    clouds: &[CloudName],
+    command: Option<CommandLine>,
+    resumed: Option<(CloudName, RunKey)>,
+) -> Result<Exit> {
     let mut settings = Settings::resolve(args)?;
     regions(&args.selection, clouds, &mut settings);
+    let deadline = settings.deadline()?;
     // The image first: no cloud is asked anything for a file that is none.
     let opening = Opening { spool_dir: settings.spool_dir.clone(), ..args.opening };
     let image = image::open(settings.image.as_deref(), &opening).await?;
@@ -30,14 +49,15 @@ pub async fn publish(args: &Publish, clouds: &[CloudName]) -> Result<Exit> {
         (false, true) => Mode::Submit,
         (false, false) => Mode::Publish,
     };
-    if args.sandbox {
-        let stage = Rehearsal::start().await?;
-        let variables = stage.point_at(&mut settings);
-        let runtime = Runtime::new(render::reporter(), Some(stage.state_dir())).keeping(args.keep);
-        return run(clouds, &settings, &variables, runtime, &image, mode, args.format).await;
-    }
-    let runtime = Runtime::new(render::reporter(), settings.state_dir()).keeping(args.keep);
-    run(clouds, &settings, &Variables::of_process(), runtime, &image, mode, args.format).await
+    let stage = if args.sandbox { Some(Rehearsal::start().await?) } else { None };
+    let variables = stage.as_ref().map_or_else(Variables::of_process, |stage| stage.point_at(&mut settings));
+    let state_dir = stage.as_ref().map(Rehearsal::state_dir).or_else(|| settings.state_dir());
+    let mut runtime = Runtime::new(render::reporter(), state_dir);
+    (runtime.keep, runtime.deadline, runtime.command) = (args.keep, deadline, command);
+    let only = resumed.as_ref().map(|(cloud, _)| [*cloud]);
+    runtime.resumes = resumed.map(|(_, run)| run);
+    let clouds = only.as_ref().map_or(clouds, |only| only);
+    run(clouds, &settings, &variables, runtime, &image, mode, args.format).await
 }
 
 /// Gives each cloud its own of the regions on the command line.
@@ -78,7 +98,7 @@ pub async fn run(
 ) -> Result<Exit> {
     let spec = settings.image_spec(&image.path());
     let image_report = image::read(image).await?;
-    interrupt::watch(runtime.cancel.clone(), &interrupt::RUN);
+    interrupt::watch_runs(&runtime);
     let one = async |cloud: &CloudName| one(*cloud, settings, &spec, variables, &runtime, image, mode).await;
     let targets = join_all(clouds.iter().map(one)).await;
     drop(runtime);

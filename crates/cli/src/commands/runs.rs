@@ -49,3 +49,27 @@ fn human(runs: &[PastRun]) -> String {
     }
     text
 }
+
+/// The journals of the run whose key begins with `named`: one for each cloud that it is of.
+///
+/// # Errors
+/// [`Kind::NotFound`] if there is none, [`Kind::Config`] if it may be one of several.
+pub fn named(runs: Vec<PastRun>, named: &str) -> Result<Vec<PastRun>> {
+    if named.is_empty() {
+        return Err(
+            Error::new(Kind::Config, "the run that is named is an empty text").with_hint("publish runs lists them")
+        );
+    }
+    let found: Vec<_> = runs.into_iter().filter(|run| run.run.as_str().starts_with(named)).collect();
+    let Some(first) = found.first() else {
+        return Err(Error::new(Kind::NotFound, format!("there is no journal of a run {named}"))
+            .with_hint("publish runs lists those that there are"));
+    };
+    match found.iter().find(|run| run.run != first.run) {
+        None => Ok(found),
+        Some(other) => {
+            let text = format!("{named} begins more than one run: {} and {}", first.run, other.run);
+            Err(Error::new(Kind::Config, text).with_hint("give more digits"))
+        }
+    }
+}

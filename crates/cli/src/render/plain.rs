@@ -27,6 +27,7 @@ pub fn describe(event: &Event) -> Option<String> {
     Some(match event {
         Event::StageStarted { stage } => format!("{stage} …"),
         Event::StageFinished { stage, elapsed } => format!("{stage} done in {:.1} s", elapsed.as_secs_f64()),
+        Event::Resumed { bytes: there, .. } => format!("the upload goes on: {} are there already", bytes(*there)),
         Event::Waiting { what, percent: Some(percent) } => format!("{what}: {percent} %"),
         Event::Waiting { what, percent: None } => what.clone(),
         Event::Created { kind, id } => format!("made {} {id}", kind.replace('_', " ")),
@@ -38,6 +39,7 @@ pub fn describe(event: &Event) -> Option<String> {
         }
         Event::Warning { message } => format!("warning: {message}"),
         Event::Unwinding { steps } => format!("cleaning up: {steps} step{}", if *steps == 1 { "" } else { "s" }),
+        Event::Undoing { step, steps, what } => format!("cleaning up, {step} of {steps}: {what}"),
         _ => return None,
     })
 }

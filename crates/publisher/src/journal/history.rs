@@ -7,7 +7,7 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Journal, folder, whole_lines};
+use super::{CommandLine, Journal, folder, whole_lines};
 use crate::{Error, Kind, Result, RunKey};
 
 /// How a run that a journal tells of has ended.
@@ -43,6 +43,9 @@ pub struct PastRun {
     pub state: PastState,
     /// How many acts of it are still to be taken back.
     pub due: usize,
+    /// What was typed to begin it, the last time.
+    #[serde(skip)]
+    pub command: Option<CommandLine>,
 }
 
 /// The runs of which there are journals, the newest last.
@@ -97,7 +100,8 @@ fn read(path: &Path, run: RunKey, cloud: &str) -> Result<Option<PastRun>> {
         Some("cleaned_up") => PastState::CleanedUp,
         Some(_) => PastState::Done,
     };
-    Ok(Some(PastRun { run, cloud: cloud.to_owned(), began: journal.last.began, state, due: journal.pending.len() }))
+    let (cloud, due, last) = (cloud.to_owned(), journal.pending.len(), journal.last);
+    Ok(Some(PastRun { run, cloud, began: last.began, state, due, command: last.command }))
 }
 
 #[cfg(test)]
@@ -143,7 +147,7 @@ mod tests {
             (Some("cleaned_up"), PastState::CleanedUp, 1),
         ] {
             let mut journal = Journal::<String>::open(dir.path(), "cloud", &key).unwrap();
-            journal.run_started("sha256:0".into(), "a place".into()).await.unwrap();
+            journal.run_started("sha256:0".into(), "a place".into(), None).await.unwrap();
             if outcome.is_none() {
                 journal.defer(When::Always, "first".into()).await.unwrap();
                 journal.defer(When::OnFailure, "second".into()).await.unwrap();

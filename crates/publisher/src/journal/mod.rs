@@ -1,71 +1,28 @@
-//! What a run remembers: an append-only file of JSON lines, each of them on disk before the run goes on.
+//! What a run remembers: an append-only file of JSON lines. The run goes on only when a line is on disk; lines of progress alone
+//! are left to the kernel, for what is lost of them is sent again.
 
+mod entry;
 mod history;
+mod lock;
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
     io::{Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use vhd::Extent;
 
-pub use self::history::{PastRun, PastState, runs};
-use crate::{Durable, Error, Kind, Result, RunKey, Stage};
-
-/// Names an undo within its run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UndoId(u64);
-
-/// When an undo is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum When {
-    Always,
-    OnFailure,
-}
-
-/// One line of a journal.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "entry", rename_all = "snake_case")]
-enum Entry {
-    RunStarted {
-        schema: u32,
-        at: jiff::Timestamp,
-        digest: String,
-        #[serde(default)]
-        place: Option<String>,
-    },
-    StageStarted {
-        stage: Stage,
-    },
-    Deferred {
-        id: UndoId,
-        when: When,
-        undo: Value,
-    },
-    Settled {
-        ids: Vec<UndoId>,
-    },
-    StageDone {
-        stage: Stage,
-        artifact: Value,
-    },
-    Undone {
-        id: UndoId,
-    },
-    RunDone {
-        at: jiff::Timestamp,
-        outcome: String,
-    },
-}
-
-const SCHEMA: u32 = 1;
+use self::entry::{Entry, SCHEMA};
+pub use self::{
+    entry::{CommandLine, UndoId, When},
+    history::{PastRun, PastState, runs},
+};
+use crate::{Attempt, Durable, Error, Kind, Result, RunKey, Stage};
 
 /// An undo that is still due.
 #[derive(Clone, Debug)]
@@ -82,6 +39,8 @@ pub struct Journal<U> {
     path: PathBuf,
     next: u64,
     pending: Vec<Pending<U>>,
+    /// What was noted to be somewhere, by the name of where.
+    sent: BTreeMap<String, Vec<Extent>>,
     last: LastRun,
     /// Whether a run has begun in this process, and not ended.
     is_under_way: bool,
@@ -91,6 +50,8 @@ pub struct Journal<U> {
 #[derive(Debug, Default)]
 struct LastRun {
     began: Option<jiff::Timestamp>,
+    by: String,
+    command: Option<CommandLine>,
     /// Where its acts were done.
     place: Option<String>,
     /// Whether it got as far as an image that is the user's.
@@ -123,13 +84,8 @@ impl<U: Durable> Journal<U> {
             .open(&path)
             .map_err(|e| failed("open", e))?;
         // Held until the process ends, however it ends: two runs of one key would take back each other's work.
-        match lock(&file) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::new(Kind::Conflict, "another process is publishing this image with these settings")
-                    .with_hint("wait for it to end, and publish again: what it has made is found"));
-            }
-            Err(TryLockError::Error(error)) => return Err(failed("lock", error)),
+        if !lock::take(&file).map_err(|e| failed("lock", e))? {
+            return Err(Self::held(&mut file, &path));
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|e| failed("read", e))?;
@@ -143,7 +99,22 @@ impl<U: Durable> Journal<U> {
     }
 
     fn at(path: PathBuf, file: Option<Arc<File>>) -> Self {
-        Self { file, path, next: 0, pending: Vec::new(), last: LastRun::default(), is_under_way: false }
+        let (pending, sent, last) = (Vec::new(), BTreeMap::new(), LastRun::default());
+        Self { file, path, next: 0, pending, sent, last, is_under_way: false }
+    }
+
+    /// What is said where another process is at the run: who it is, as far as its journal tells yet.
+    fn held(file: &mut File, path: &Path) -> Error {
+        let mut bytes = Vec::new();
+        let mut theirs = Journal::<Value>::at(path.to_owned(), None);
+        let is_read = file.read_to_end(&mut bytes).is_ok() && theirs.replay_all(whole_lines(&bytes)).is_ok();
+        let running = theirs.last.began.filter(|_| is_read && theirs.last.outcome.is_none());
+        let who = running.map_or_else(
+            || "another process".to_owned(),
+            |began| format!("{}, since {},", theirs.last.by, began.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        );
+        Error::new(Kind::Conflict, format!("{who} is publishing this image with these settings"))
+            .with_hint("wait for it to end, and publish again: what it has made is found")
     }
 
     fn replay_all(&mut self, lines: &[u8]) -> Result<()> {
@@ -160,14 +131,19 @@ impl<U: Durable> Journal<U> {
             }
             Entry::Settled { ids } => self.forget(&ids),
             Entry::Undone { id } => self.forget(&[id]),
-            Entry::RunStarted { at, place, .. } => {
-                self.last = LastRun { began: Some(at), place, ..LastRun::default() };
+            Entry::RunStarted { at, place, by, command, .. } => {
+                self.last = LastRun { began: Some(at), place: Some(place), by, command, ..LastRun::default() };
+            }
+            Entry::Progress { to, ranges } => {
+                let ranges = ranges.into_iter().map(|(offset, length)| Extent { offset, length });
+                self.sent.entry(to).or_default().extend(ranges);
             }
             Entry::RunDone { outcome, .. } => {
                 if outcome != "failed" && outcome != "interrupted" {
                     self.pending.retain(|pending| pending.when == When::Always);
                 }
                 self.last.outcome = Some(outcome);
+                self.sent.clear();
             }
             Entry::StageStarted { stage: Stage::Replicate } | Entry::StageDone { stage: Stage::Register, .. } => {
                 self.last.is_registered = true;
@@ -198,16 +174,32 @@ impl<U: Durable> Journal<U> {
         self.last.is_registered
     }
 
+    /// Whether the last of the earlier runs ended in no way: its process was killed.
+    pub fn was_cut_off(&self) -> bool {
+        self.last.began.is_some() && self.last.outcome.is_none()
+    }
+
     /// Whether a run has begun in this process, and not ended.
     pub fn is_under_way(&self) -> bool {
         self.is_under_way
     }
 
-    pub async fn run_started(&mut self, digest: String, place: String) -> Result<()> {
-        let at = jiff::Timestamp::now();
-        self.append(&Entry::RunStarted { schema: SCHEMA, at, digest, place: Some(place) }).await?;
+    pub async fn run_started(&mut self, digest: String, place: String, command: Option<CommandLine>) -> Result<()> {
+        let (at, by) = (jiff::Timestamp::now(), Attempt::new().to_string());
+        self.append(&Entry::RunStarted { schema: SCHEMA, at, digest, place, by, command }).await?;
         self.is_under_way = true;
         Ok(())
+    }
+
+    /// What earlier runs have noted to be in `to`, in the order in which it got there.
+    pub fn sent(&self, to: &str) -> Vec<Extent> {
+        self.sent.get(to).cloned().unwrap_or_default()
+    }
+
+    /// Notes that `to` holds a range. Survives a kill of the process, and a loss of power perhaps not.
+    pub async fn note_sent(&self, to: &str, range: Extent) -> Result<()> {
+        let ranges = vec![(range.offset, range.length)];
+        self.write(&Entry::Progress { to: to.to_owned(), ranges }, |_| Ok(())).await
     }
 
     pub async fn stage_started(&mut self, stage: Stage) -> Result<()> {
@@ -220,8 +212,14 @@ impl<U: Durable> Journal<U> {
     }
 
     pub async fn defer(&mut self, when: When, undo: U) -> Result<UndoId> {
-        let id = UndoId(self.next);
         let value = serde_json::to_value(&undo).map_err(unwritable)?;
+        // An act that a killed run has noted too is one act, and is taken back once.
+        let is_same =
+            |known: &&Pending<U>| known.when == when && serde_json::to_value(&known.undo).is_ok_and(|v| v == value);
+        if let Some(known) = self.pending.iter().find(is_same) {
+            return Ok(known.id);
+        }
+        let id = UndoId(self.next);
         self.append(&Entry::Deferred { id, when, undo: value }).await?;
         self.next += 1;
         self.pending.push(Pending { id, when, undo });
@@ -255,10 +253,20 @@ impl<U: Durable> Journal<U> {
     }
 
     async fn append(&self, entry: &Entry) -> Result<()> {
+        self.write(entry, File::sync_data).await
+    }
+
+    async fn write(&self, entry: &Entry, settle: fn(&File) -> std::io::Result<()>) -> Result<()> {
         let Some(file) = self.file.clone() else { return Ok(()) };
         let mut line = serde_json::to_vec(entry).map_err(unwritable)?;
         line.push(b'\n');
-        let write = move || (&*file).write_all(&line).and_then(|()| file.sync_data());
+        let write = move || {
+            let before = file.metadata()?.len();
+            (&*file).write_all(&line).and_then(|()| settle(&file)).inspect_err(|_| {
+                // Half a line in the middle would make all that follows unreadable.
+                let _ = file.set_len(before);
+            })
+        };
         let written =
             tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         written.map_err(|source| {
@@ -267,17 +275,6 @@ impl<U: Durable> Journal<U> {
                 .caused_by(source)
         })
     }
-}
-
-/// Locks a journal. Whoever only looks, as `publish runs` does, holds it for a moment.
-fn lock(file: &File) -> Result<(), TryLockError> {
-    for _ in 0..50 {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
-            locked => return locked,
-        }
-    }
-    file.try_lock()
 }
 
 /// Where the journal of a run is.

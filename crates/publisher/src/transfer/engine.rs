@@ -27,12 +27,17 @@ pub async fn run<U: Durable, S: Sink>(cx: &Cx<U>, layout: Arc<dyn Layout>, sink:
     let mut waiting = reads.into_iter();
     let mut in_flight = FuturesUnordered::new();
     loop {
+        cx.check_cancelled()?;
         while in_flight.len() < window.size() {
             let Some(read) = waiting.next() else { break };
             in_flight.push(send(cx, &layout, &sink, &window, read));
         }
-        let Some(sent) = in_flight.next().await else { break };
-        let sent = sent?;
+        let sent = tokio::select! {
+            biased;
+            () = cx.cancel().cancelled() => return Err(Error::cancelled()),
+            sent = in_flight.next() => sent,
+        };
+        let Some(sent) = sent.transpose()? else { break };
         report.bytes_sent += sent.bytes;
         report.requests += sent.requests;
         report.retries += sent.retries;
@@ -69,6 +74,9 @@ async fn send<U: Durable, S: Sink>(
     let _buffer = cx.runtime().buffers.acquire_many(kib).await.map_err(|_| Error::cancelled())?;
     let mut sent = Sent { covered: read.length, ..Sent::default() };
     for (chunk, seal) in prepare(layout.clone(), sink.clone(), read).await? {
+        if sink.take_over(&chunk, &seal) {
+            continue;
+        }
         sent.retries += put(cx, &**sink, window, &chunk, &seal).await?;
         sent.bytes += chunk.bytes.len() as u64;
         sent.requests += 1;
@@ -84,6 +92,7 @@ where
     let work = move || {
         let mut buffer = vec![0; read.length as usize];
         layout.read_at(&mut buffer, read.offset)?;
+        layout.check(&buffer, read.offset)?;
         let spans = match sink.cut() {
             Cut::Spans { page, bridge, .. } => zero::data_spans(&buffer, page as usize, bridge),
             Cut::Blocks { skip_zeros: true, .. } if zero::is_zero(&buffer) => Vec::new(),

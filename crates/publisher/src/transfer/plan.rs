@@ -1,4 +1,4 @@
-use vhd::{Extent, Layout};
+use vhd::{CONTENT_BLOCK, Extent, Layout, extent};
 
 use super::Cut;
 
@@ -7,34 +7,23 @@ use super::Cut;
 pub fn reads(layout: &dyn Layout, cut: Cut) -> Vec<Extent> {
     let length = layout.length();
     match cut {
-        Cut::Spans { longest, page, bridge } => spans(layout.extents(), length, longest, page, bridge),
+        Cut::Spans { longest, .. } => spans(layout.extents(), length, longest),
         Cut::Blocks { size, skip_zeros: true } => blocks(layout.extents(), size),
         Cut::Blocks { size, skip_zeros: false } => grid(length, size, size),
         Cut::Parts { size } => grid(length, size, 1),
     }
 }
 
-/// Reads along the data: neighbours a short hole apart are read together.
-fn spans(extents: &[Extent], length: u64, longest: u64, page: u64, bridge: u64) -> Vec<Extent> {
-    let mut reads: Vec<Extent> = Vec::new();
+/// Reads along the data, in whole blocks of content, which alone can be compared with what the image held when it was first
+/// read. The zeros in them are found when they are there.
+fn spans(extents: &[Extent], length: u64, longest: u64) -> Vec<Extent> {
+    let mut runs = Vec::new();
     for extent in extents {
-        let mut start = extent.offset / page * page;
-        let end = extent.end().next_multiple_of(page).min(length);
-        if let Some(last) = reads.last_mut() {
-            start = start.max(last.end());
-            let joined = end.min(last.offset + longest);
-            if start.saturating_sub(last.end()) <= bridge && joined > last.end() {
-                last.length = joined - last.offset;
-                start = joined;
-            }
-        }
-        while start < end {
-            let next = end.min(start + longest);
-            reads.push(Extent { offset: start, length: next - start });
-            start = next;
-        }
+        let start = extent.offset / CONTENT_BLOCK * CONTENT_BLOCK;
+        let end = extent.end().next_multiple_of(CONTENT_BLOCK).min(length);
+        extent::push_joined(&mut runs, Extent { offset: start, length: end - start });
     }
-    reads
+    extent::split(&runs, longest).collect()
 }
 
 /// Whole blocks that data touches, each once.
@@ -66,19 +55,21 @@ mod tests {
     }
 
     #[test]
-    fn spans_join_neighbours_and_split_what_is_long() {
-        let plan = |extents: &[Extent]| spans(extents, 1 << 20, 4096, 512, 1024);
-        assert_eq!(plan(&[e(0, 100), e(1000, 1100)]), [e(0, 1536)]);
-        assert_eq!(plan(&[e(0, 100), e(4000, 4100)]), [e(0, 512), e(3584, 4608)]);
-        assert_eq!(plan(&[e(512, 10_000)]), [e(512, 4608), e(4608, 8704), e(8704, 10_240)]);
-        assert_eq!(plan(&[e(0, 4000), e(4100, 6000)]), [e(0, 4096), e(4096, 6144)]);
-        assert_eq!(plan(&[e(0, 4000), e(4010, 4020)]), [e(0, 4096)], "the same page twice");
+    fn spans_are_whole_blocks_of_content_and_split_what_is_long() {
+        const B: u64 = CONTENT_BLOCK;
+        let plan = |extents: &[Extent]| spans(extents, 100 * B, 8 * B);
+        assert_eq!(plan(&[e(0, 100), e(1000, 1100)]), [e(0, B)], "the same block once");
+        assert_eq!(plan(&[e(B - 1, B + 1), e(4 * B, 5 * B)]), [e(0, 2 * B), e(4 * B, 5 * B)]);
+        assert_eq!(
+            plan(&[e(3 * B, 4 * B), e(4 * B + 9, 17 * B)]),
+            [e(3 * B, 8 * B), e(8 * B, 16 * B), e(16 * B, 17 * B)]
+        );
         assert_eq!(plan(&[]), []);
     }
 
     #[test]
     fn a_span_never_passes_the_end() {
-        assert_eq!(spans(&[e(512, 1000)], 1000, 4096, 512, 0), [e(512, 1000)]);
+        assert_eq!(spans(&[e(512, 1000)], 1000, 4096), [e(0, 1000)]);
     }
 
     #[test]

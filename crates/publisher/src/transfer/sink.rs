@@ -72,8 +72,13 @@ pub trait Sink: fmt::Debug + Send + Sync + 'static {
     /// Computes the chunk's checksum. Called on a blocking thread, once a chunk.
     ///
     /// # Errors
-    /// [`Kind::Image`](crate::Kind::Image) if the chunk is not what it was when the image was first read.
+    /// [`Kind::Image`](crate::Kind::Image) if the chunk can be seen not to be what it was when the image was first read.
     fn seal(&self, chunk: &Chunk) -> Result<Self::Seal>;
+
+    /// Takes over what a run that was killed has brought of a chunk; whether nothing of it has to be sent.
+    fn take_over(&self, _chunk: &Chunk, _seal: &Self::Seal) -> bool {
+        false
+    }
 
     /// Sends a chunk, once. Has to be idempotent: the engine calls it again after any failure that may pass.
     ///

@@ -57,7 +57,8 @@ async fn a_failure_of_any_stage_takes_everything_back_newest_first() {
 async fn a_failure_that_is_to_be_looked_at_leaves_what_was_made_for_the_next_run_to_take_back() {
     let dir = TempDir::new().unwrap();
     let backend = Scripted { fail: Some((Stage::Register, true)), ..Scripted::default() };
-    let keeping = runtime(dir.path()).keeping(true);
+    let mut keeping = runtime(dir.path());
+    keeping.keep = true;
     let report = Pipeline::new(backend.clone()).publish(&keeping, &image(dir.path()), Mode::Publish).await;
     assert_eq!(report.status, Status::Failed);
     assert_eq!(things(&backend), ["import", "register"], "what only the upload needed is gone");

@@ -27,6 +27,8 @@ pub struct Scripted {
     pub fail: Option<(Stage, bool)>,
     /// The stage that never ends.
     pub hang: Option<Stage>,
+    /// Which act of a killed run it goes on from.
+    pub resumes: Option<String>,
     /// Where it says that it is.
     pub place: String,
     /// Whether another process has published what it registered.
@@ -78,7 +80,7 @@ impl Backend for Scripted {
         CloudName("scripted")
     }
 
-    fn run_key(&self, image: &Image) -> Result<RunKey> {
+    async fn run_key(&self, _: &Cx<String>, image: &Image) -> Result<RunKey> {
         Ok(RunKey::new([("digest", image.content()?.digest().to_string())]))
     }
 
@@ -137,6 +139,10 @@ impl Backend for Scripted {
 
     async fn is_registered(&self, _: &Cx<String>, undo: &String) -> Result<bool> {
         Ok(undo == "register" && self.is_published)
+    }
+
+    fn resumes(&self, undo: &String) -> bool {
+        self.resumes.as_deref() == Some(undo)
     }
 
     fn place(&self) -> String {

@@ -75,7 +75,7 @@ pub fn begin_access(world: &World, call: &Call, path: &Path) -> Result<Reply, Ar
             ));
         }
         Some("Write") => {}
-        Some("Read") if disk.validated => {}
+        Some("Read") if disk.validated => damage(world, "Rot", disk.content.as_deref(), 0),
         Some("Read") => {
             return Err(arm(409, "OperationNotAllowed", "Disk is in ReadyToUpload state; it cannot be read."));
         }
@@ -117,6 +117,7 @@ pub fn end_access(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmE
     let had_access = disk.sas.take().is_some();
     if had_access && !disk.validated {
         if let Some(content) = disk.content.as_ref().filter(|_| !disk.is_elsewhere) {
+            damage(world, "Validate", Some(content), content.length() - FOOTER);
             validate(content)?;
         }
         disk.validated = true;
@@ -125,6 +126,14 @@ pub fn end_access(world: &World, call: &Call, path: &Path) -> Result<Reply, ArmE
     let ready_at = world.clock.now() + world.pace.arm;
     let operation = Operation { ready_at, resource: None, output: None, error: None };
     Ok(operations::follow(world, call, Reply::empty(202), operation))
+}
+
+/// What no checksum tells: content that is damaged where it lies.
+fn damage(world: &World, when: &str, content: Option<&Content>, offset: u64) {
+    if let Some(content) = content.filter(|_| world.faults.next(when, None).is_some()) {
+        // That it cannot be damaged is no reason not to go on.
+        let _ = content.write(&[0xff; 512], offset);
+    }
 }
 
 fn validate(content: &Content) -> Result<(), ArmError> {

@@ -1,8 +1,11 @@
 use std::{ops::Range, sync::Arc};
 
+use crc_fast::{CrcAlgorithm, checksum_combine};
+
 use crate::{
     CONTENT_BLOCK, Error, Extent, Format, Image, Layout, Result, SECTOR,
     bat::{self, BLOCK_SIZE, DynamicHeader, UNUSED},
+    content::crc64,
     footer::{self, DiskType, FOOTER_SIZE, Footer},
 };
 
@@ -45,6 +48,27 @@ impl DynamicVhd {
         let head = head(&footer, disk_size, &blocks);
         let length = head.len() as u64 + blocks.len() as u64 * BLOCK + SECTOR;
         Ok(Self { image, head, blocks, footer, whole: [Extent { offset: 0, length }] })
+    }
+
+    /// CRC-64/NVME of the whole virtual file, by the image's [`Content`](crate::Content): nothing is read for it where that is
+    /// known already.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read.
+    pub fn crc64(&self) -> Result<u64> {
+        const PER_BLOCK: u32 = (DATA / CONTENT_BLOCK) as u32;
+        let content = self.image.content()?;
+        let (bitmap, zeros) = (crc64(&[0xff; BITMAP as usize]), crc64(&[0; CONTENT_BLOCK as usize]));
+        let mut whole = crc64(&self.head);
+        let mut append = |crc, length| whole = checksum_combine(CrcAlgorithm::Crc64Nvme, whole, crc, length);
+        for block in &self.blocks {
+            append(bitmap, BITMAP);
+            for index in block * PER_BLOCK..(block + 1) * PER_BLOCK {
+                append(content.block(index).map_or(zeros, |block| block.crc64), CONTENT_BLOCK);
+            }
+        }
+        append(crc64(&self.footer), SECTOR);
+        Ok(whole)
     }
 
     /// Which part of the virtual file holds the byte at `offset`, and where that part lies; none past the end.
@@ -125,6 +149,20 @@ impl Layout for DynamicVhd {
                 Part::Footer => piece.copy_from_slice(&self.footer[within..within + wanted]),
             }
             at += wanted as u64;
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn check(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        let (mut at, mut rest) = (offset, bytes);
+        while !rest.is_empty() {
+            let Some((part, range)) = self.part_at(at) else { break };
+            let (piece, behind) = rest.split_at((range.end - at).min(rest.len() as u64) as usize);
+            if let Part::Data(block) = part {
+                self.image.check_content(piece, u64::from(block) * DATA + at - range.start)?;
+            }
+            at += piece.len() as u64;
             rest = behind;
         }
         Ok(())

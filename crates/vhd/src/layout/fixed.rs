@@ -64,4 +64,8 @@ impl Layout for FixedVhd {
         from_footer[copied..].fill(0);
         Ok(())
     }
+
+    fn check(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.image.check_content(bytes, offset)
+    }
 }

@@ -34,6 +34,14 @@ pub trait Layout: Debug + Send + Sync {
     /// # Errors
     /// [`Error::Io`] if the file under the image cannot be read.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()>;
+
+    /// That bytes which were read from `offset` are what the image held when its [`Content`](crate::Content) was found, as far
+    /// as whole blocks of it lie in them. A file that was written to in between gives itself away here, whatever its time of
+    /// modification says.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] if they are not.
+    fn check(&self, bytes: &[u8], offset: u64) -> Result<()>;
 }
 
 /// The largest cylinder that a VHD's geometry has (VHD spec, "CHS Calculation"): `qemu-img` rounds a disk up to a whole one.

@@ -47,4 +47,8 @@ impl Layout for Raw {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         self.image.read_at(buffer, offset)
     }
+
+    fn check(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.image.check_content(bytes, offset)
+    }
 }

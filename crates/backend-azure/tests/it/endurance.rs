@@ -1,14 +1,17 @@
-//! Killed at any request, and run again: the same is published, and nothing else is left.
+//! Killed, interrupted and failed at any request, and run again: the same is published, and nothing else is left.
 
 use std::path::PathBuf;
 
 use backend_azure::Source;
-use publisher::{Cleanup, Pipeline, RunKey, Target, TargetReport};
+use publisher::{Cleanup, Mode, Pipeline, RunKey, Runtime, Target, TargetReport};
 use sandbox::Sandbox;
 use serde_json::{Map, Value, json};
 use vhd::Image;
 
-use crate::{kill_matrix, stage::Stage};
+use crate::{
+    stage::Stage,
+    trials::{Subject, chaos, faults, interrupts, kill},
+};
 
 async fn stage(source: Source) -> Stage {
     let mut stage = Stage::new().await;
@@ -17,7 +20,7 @@ async fn stage(source: Source) -> Stage {
     stage
 }
 
-impl kill_matrix::Subject for Stage {
+impl Subject for Stage {
     fn sandbox(&self) -> &Sandbox {
         &self.sandbox
     }
@@ -26,8 +29,17 @@ impl kill_matrix::Subject for Stage {
         self.dir.path().join("state")
     }
 
-    async fn publish(&self) -> TargetReport {
-        self.publish().await
+    fn runtime(&self) -> Runtime {
+        self.runtime()
+    }
+
+    async fn publish_by(&self, runtime: &Runtime) -> TargetReport {
+        Pipeline::new(self.backend().unwrap()).publish(runtime, &self.image, Mode::Publish).await
+    }
+
+    /// Sixteen pages are on their way at first, and what is on the disk can be read back.
+    fn window(&self, _: bool) -> u64 {
+        16 * (4 << 20)
     }
 
     async fn clean_up(&self, run: &RunKey) -> Cleanup {
@@ -40,6 +52,14 @@ impl kill_matrix::Subject for Stage {
         let lists = audit["azure"].as_object().unwrap().iter();
         let of = |list: &Value| list.as_array().unwrap().iter().map(|entry| resource(self, entry)).collect::<Vec<_>>();
         lists.map(|(kind, list)| (kind.clone(), of(list).into())).collect::<Map<_, _>>().into()
+    }
+
+    fn left(&self) -> Value {
+        let mut left = self.outcome();
+        for shared in ["resource_groups", "galleries", "image_definitions"] {
+            left.as_object_mut().unwrap().remove(shared).unwrap();
+        }
+        left
     }
 }
 
@@ -58,27 +78,42 @@ fn resource(stage: &Stage, entry: &Value) -> Value {
     })
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn a_killed_run_is_finished_by_the_next() {
-    kill_matrix::run("Azure", async || stage(Source::ManagedImage).await, true).await;
+    kill::run("Azure", async || stage(Source::ManagedImage).await, true).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn a_killed_run_is_finished_on_another_machine() {
-    kill_matrix::run("Azure", async || stage(Source::ManagedImage).await, false).await;
+    kill::run("Azure", async || stage(Source::ManagedImage).await, false).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn a_killed_run_from_a_disk_is_finished_by_the_next() {
-    kill_matrix::run("Azure from a disk", async || stage(Source::Disk).await, true).await;
+    kill::run("Azure from a disk", async || stage(Source::Disk).await, true).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn a_killed_run_from_a_disk_is_finished_on_another_machine() {
-    kill_matrix::run("Azure from a disk", async || stage(Source::Disk).await, false).await;
+    kill::run("Azure from a disk", async || stage(Source::Disk).await, false).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn cleaning_up_takes_back_nothing_that_another_machine_has_published() {
-    kill_matrix::run_and_clean_up(async || stage(Source::ManagedImage).await).await;
+    kill::run_and_clean_up(async || stage(Source::ManagedImage).await).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interruption_at_any_request_leaves_nothing() {
+    interrupts::run(async || stage(Source::ManagedImage).await).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_fault_of_any_operation_ends_well_or_is_told_and_leaves_nothing() {
+    faults::run("Azure", async || stage(Source::ManagedImage).await).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_by_chance_are_outlived_or_told() {
+    chaos::run("Azure", 50, async || stage(Source::ManagedImage).await).await;
 }

@@ -1,32 +1,13 @@
-//! The kill matrix, which each backend runs on its sandbox: a run is cut off at each of its requests, before it is sent, before
-//! it is answered and just after that, and then it is run again. Whatever the cell, in the end there is what an undisturbed run
-//! leaves, and nothing else.
+//! The kill matrix: a run is cut off at each of its requests, before it is sent, before it is answered and just after that, and
+//! then it is run again. Whatever the cell, in the end there is what an undisturbed run leaves, and nothing else, and no more was
+//! sent twice than can be on its way at once.
 
-use std::{
-    fs::File,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::io::Write;
 
-use publisher::{Cleanup, RunKey, Status, TargetReport};
-use sandbox::{Cut, Point, Sandbox};
-use serde_json::Value;
+use publisher::Status;
+use sandbox::{Cut, Point};
 
-/// A sandbox with a backend and an image.
-pub trait Subject {
-    fn sandbox(&self) -> &Sandbox;
-
-    /// Where journals are kept.
-    fn state_dir(&self) -> PathBuf;
-
-    async fn publish(&self) -> TargetReport;
-
-    /// Takes back what a journal says of a run.
-    async fn clean_up(&self, run: &RunKey) -> Cleanup;
-
-    /// What is published and what is left, without what is otherwise in every run.
-    fn outcome(&self) -> Value;
-}
+use super::{Subject, difference, let_go};
 
 const POINTS: [Point; 3] = [Point::Before, Point::Sent, Point::Answered];
 
@@ -37,7 +18,8 @@ const POINTS: [Point; 3] = [Point::Before, Point::Sent, Point::Answered];
 pub async fn run<S: Subject>(what: &str, stage: impl AsyncFn() -> S, keeps_journal: bool) {
     let undisturbed = stage().await;
     assert_eq!(undisturbed.publish().await.status, Status::Published);
-    let (wanted, total) = (undisturbed.outcome(), undisturbed.sandbox().state()["requests"].as_u64().unwrap());
+    let (wanted, total) = (undisturbed.outcome(), undisturbed.requests());
+    let (image, window) = (undisturbed.image_bytes(), undisturbed.window(keeps_journal));
     let (mut table, mut wrong, mut missed) = (String::new(), Vec::new(), 0);
     for point in POINTS {
         let mut row = String::new();
@@ -48,7 +30,8 @@ pub async fn run<S: Subject>(what: &str, stage: impl AsyncFn() -> S, keeps_journ
             let_go(&stage.state_dir(), keeps_journal);
             let report = stage.publish().await;
             let (found, status) = (stage.outcome(), report.status);
-            let is_well = matches!(status, Status::Published | Status::Unchanged) && found == wanted;
+            let twice = stage.image_bytes().saturating_sub(image);
+            let is_well = matches!(status, Status::Published | Status::Unchanged) && found == wanted && twice <= window;
             row.push(match status {
                 _ if !is_well => '!',
                 _ if !was_cut => '-',
@@ -57,7 +40,8 @@ pub async fn run<S: Subject>(what: &str, stage: impl AsyncFn() -> S, keeps_journ
             });
             if !is_well {
                 let differs = difference(&found, &wanted);
-                wrong.push(format!("{point:?} {request}: {status:?} {:?} {differs}", report.error));
+                let error = report.error;
+                wrong.push(format!("{point:?} {request}: {status:?} {error:?} {differs}, {twice} bytes twice"));
             }
         }
         table += &format!("  {:9} {row}\n", format!("{point:?}"));
@@ -81,7 +65,7 @@ pub async fn run_and_clean_up<S: Subject>(stage: impl AsyncFn() -> S) {
     let undisturbed = stage().await;
     assert_eq!(undisturbed.publish().await.status, Status::Published);
     let wanted = undisturbed.outcome();
-    for request in 1..=undisturbed.sandbox().state()["requests"].as_u64().unwrap() {
+    for request in 1..=undisturbed.requests() {
         let stage = stage().await;
         is_cut_off(&stage, Cut { request, point: Point::Before }).await;
         let_go(&stage.state_dir(), true);
@@ -114,21 +98,4 @@ async fn is_cut_off(stage: &impl Subject, cut: Cut) -> bool {
             false
         }
     }
-}
-
-/// A killed process holds no journal any more. Here a write that was under way when the run was dropped has to end first.
-fn let_go(state_dir: &Path, keeps_journal: bool) {
-    for journal in std::fs::read_dir(state_dir.join("runs")).into_iter().flatten() {
-        File::open(journal.unwrap().path()).unwrap().lock().unwrap();
-    }
-    if !keeps_journal && state_dir.exists() {
-        std::fs::remove_dir_all(state_dir).unwrap();
-    }
-}
-
-fn difference(found: &Value, wanted: &Value) -> String {
-    let (found, wanted) = (format!("{found:#}"), format!("{wanted:#}"));
-    let more: Vec<_> = found.lines().filter(|line| !wanted.contains(*line)).map(str::trim).collect();
-    let less: Vec<_> = wanted.lines().filter(|line| !found.contains(*line)).map(str::trim).collect();
-    format!("has {more:?}, lacks {less:?}")
 }

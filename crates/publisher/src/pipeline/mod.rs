@@ -1,18 +1,24 @@
+//! The one caller of backends.
+
+mod outcome;
+mod unwind;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::time::Instant;
 use vhd::Image;
 
+use self::outcome::{region_report, status};
 use crate::{
     Artifact, Backend, Check, Cleanup, CloudName, Cx, Durable, Error, ErrorReport, Event, Kind, Mode, Plan,
-    RegionOutcome, RegionReport, RegionState, Replication, Result, RunKey, Runtime, Stage, Status, Target,
-    TargetReport,
-    journal::{self, Journal, When},
+    RegionReport, Replication, Result, RunKey, Runtime, Stage, Status, Target, TargetReport,
+    journal::{self, Journal},
 };
 
-/// How long taking one act back may take.
-const UNWIND_DEADLINE: Duration = Duration::from_secs(300);
+/// How long the requests that are on their way when a run is to end are waited for: what became of them is better known than
+/// guessed.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Drives a backend through its stages: journals what each leaves, and undoes what must not stay.
 #[derive(Debug)]
@@ -51,18 +57,18 @@ impl<B: Backend> Target for Pipeline<B> {
 
     async fn publish(&self, runtime: &Runtime, image: &Arc<Image>, mode: Mode) -> TargetReport {
         let mut progress = Progress::default();
-        let cx = match self.context(runtime, image, mode).await {
+        let began = Instant::now();
+        let context = tokio::select! {
+            biased;
+            () = runtime.cancel.cancelled() => Err(Error::cancelled()),
+            context = self.context(runtime, image, mode) => context,
+        };
+        let cx = match context {
             Ok(cx) => cx,
             Err(error) => return self.report(None, progress, Err(error)),
         };
-        let result = tokio::select! {
-            biased;
-            () = cx.runtime().cancel.cancelled() => Err(Error::cancelled()),
-            result = self.stages(&cx, image, mode, &mut progress) => result,
-        };
-        if mode.changes() {
-            self.finish(&cx, result.is_err(), &result).await;
-        }
+        let result = in_time(&cx, began, self.stages(&cx, image, mode, &mut progress)).await;
+        self.finish(&cx, &result).await;
         self.report(Some(&cx), progress, result)
     }
 
@@ -116,29 +122,16 @@ impl<B: Backend> Pipeline<B> {
         Cx::new(self.backend.name(), RunKey::new([]), runtime.clone(), Mode::Plan, Journal::in_memory())
     }
 
-    /// Takes back all that is pending, but no image that is there: another machine may have found it and published it.
-    async fn take_back(&self, cx: &Cx<B::Undo>) -> Result<Cleanup> {
-        let mut is_registered = cx.journal().await.is_registered();
-        for act in cx.journal().await.pending().to_vec() {
-            if act.when == When::OnFailure && self.backend.is_registered(cx, &act.undo).await? {
-                cx.journal().await.succeeded().await?;
-                is_registered = true;
-                break;
-            }
-        }
-        let due = cx.journal().await.pending().len();
-        self.unwind(cx, |_| true).await;
-        let left = cx.journal().await.pending().len();
-        // Where the image is there, only what was needed on the way has gone, and the run is what it was.
-        if left == 0 && due > 0 && !is_registered {
-            cx.journal().await.run_done("cleaned_up").await?;
-        }
-        Ok(Cleanup { undone: due - left, left })
-    }
-
     /// Computes the run's key and opens its journal.
     async fn context(&self, runtime: &Runtime, image: &Arc<Image>, mode: Mode) -> Result<Cx<B::Undo>> {
-        let run = self.backend.run_key(image)?;
+        let key = self.backend.run_key(&self.looking(runtime), image).await;
+        let run = key.map_err(|error| error.in_stage(Stage::Preflight))?;
+        if let Some(wanted) = runtime.resumes.as_ref().filter(|wanted| **wanted != run) {
+            let text =
+                format!("{} is not what run {wanted} published, or the settings are others", image.path().display());
+            return Err(Error::new(Kind::Image, text)
+                .with_hint("publish it as it is now; what that run has left, publish cleanup takes back"));
+        }
         let journal = match &runtime.state_dir {
             Some(dir) if mode.changes() => Journal::open(dir, self.backend.name().0, &run)?,
             _ => Journal::in_memory(),
@@ -192,7 +185,9 @@ impl<B: Backend> Pipeline<B> {
 
     async fn begin(&self, cx: &Cx<B::Undo>, image: &Arc<Image>) -> Result<()> {
         let digest = image.content()?.digest().to_string();
-        cx.journal().await.run_started(digest, self.backend.place()).await
+        cx.journal().await.run_started(digest, self.backend.place(), cx.runtime().command.clone()).await?;
+        cx.runtime().begun.begins(cx.run());
+        Ok(())
     }
 
     /// The machine of a killed run, and its journal with it, may be gone: the cloud is asked what that run has left.
@@ -211,8 +206,7 @@ impl<B: Backend> Pipeline<B> {
 
     /// The stages that end in a registered image.
     async fn make(&self, cx: &Cx<B::Undo>, image: &Arc<Image>) -> Result<B::Registered> {
-        // What a killed run of the same key left behind is taken back first: nothing is made twice beside it.
-        self.unwind(cx, |_| true).await;
+        self.take_up(cx).await;
         let upload = async {
             let uploaded = self.backend.upload(cx, image).await?;
             // What was sent has to be what was hashed, or its tags would lie.
@@ -223,6 +217,13 @@ impl<B: Backend> Pipeline<B> {
         let imported =
             self.durable_stage(cx, Stage::Import, async { self.backend.import(cx, &uploaded).await }).await?;
         self.durable_stage(cx, Stage::Register, async { self.backend.register(cx, &imported).await }).await
+    }
+
+    /// A run that was killed is gone on with: what it made is found by the stages that made it. One that failed is not, and
+    /// what was kept of it, or could not be taken back, goes first: nothing is made twice beside it.
+    async fn take_up(&self, cx: &Cx<B::Undo>) {
+        let was_cut_off = cx.journal().await.was_cut_off();
+        self.unwind(cx, |act| !was_cut_off || !self.backend.resumes(&act.undo)).await;
     }
 
     async fn durable_stage<A: Durable>(
@@ -250,73 +251,6 @@ impl<B: Backend> Pipeline<B> {
         Ok(value)
     }
 
-    /// Does the undos that are due and closes the journal.
-    async fn finish(&self, cx: &Cx<B::Undo>, failed: bool, result: &Result<Status>) {
-        let takes_back = failed && !cx.runtime().keep;
-        self.unwind(cx, |when| takes_back || when == When::Always).await;
-        if failed && cx.runtime().keep {
-            for kept in cx.journal().await.pending().iter().filter(|pending| pending.when == When::OnFailure) {
-                let message =
-                    format!("kept: {}, if it was made; the next run of the same image takes it back", kept.undo);
-                cx.emit(Event::Warning { message });
-            }
-        }
-        let outcome = match result {
-            Ok(_) => "done",
-            Err(error) if error.kind() == Kind::Cancelled => "interrupted",
-            Err(_) => "failed",
-        };
-        // A run that never got past its checks has nothing to remember.
-        let mut journal = cx.journal().await;
-        let began = journal.is_under_way() || !journal.pending().is_empty();
-        if began && let Err(error) = journal.run_done(outcome).await {
-            cx.emit(Event::Warning { message: error.to_string() });
-        }
-    }
-
-    /// Does the pending undos, the newest first, each until it succeeds or the deadline passes. What fails stays in the
-    /// journal and is named.
-    async fn unwind(&self, cx: &Cx<B::Undo>, due: impl Fn(When) -> bool) {
-        let due: Vec<_> = cx.journal().await.pending().iter().filter(|p| due(p.when)).cloned().collect();
-        if due.is_empty() {
-            return;
-        }
-        cx.emit(Event::Unwinding { steps: due.len() });
-        let cx = &cx.for_unwinding();
-        for pending in due.into_iter().rev() {
-            // One that takes for ever leaves the others their time.
-            let undone = tokio::time::timeout(UNWIND_DEADLINE, self.undo_until_done(cx, &pending.undo)).await;
-            let failure = match undone {
-                Ok(Ok(())) => match cx.journal().await.undone(pending.id).await {
-                    Ok(()) => continue,
-                    Err(error) => error,
-                },
-                Ok(Err(error)) => error,
-                Err(_) => Error::new(Kind::TimedOut, "it took too long"),
-            };
-            let reason = failure.in_full();
-            let message = format!("left behind: {}: {reason}; publishing again from here takes it back", pending.undo);
-            cx.emit(Event::Warning { message });
-        }
-    }
-
-    /// Retries by itself: the run may be cancelled and its budget spent, and the undo is due all the same.
-    async fn undo_until_done(&self, cx: &Cx<B::Undo>, undo: &B::Undo) -> Result<()> {
-        let mut attempt = 1;
-        loop {
-            match self.backend.undo(cx, undo).await {
-                Err(error) if error.kind().is_retryable() || error.kind() == Kind::Conflict => {
-                    attempt += 1;
-                    if attempt > crate::retry::ATTEMPTS {
-                        return Err(error);
-                    }
-                    tokio::time::sleep(crate::retry::wait_before(attempt, &error)).await;
-                }
-                done => return done,
-            }
-        }
-    }
-
     fn report(&self, cx: Option<&Cx<B::Undo>>, progress: Progress, result: Result<Status>) -> TargetReport {
         let (status, error) = match result {
             Ok(status) => (status, None),
@@ -337,27 +271,31 @@ impl<B: Backend> Pipeline<B> {
     }
 }
 
-fn status<R>(found: bool, replication: &Replication<R>) -> Status {
-    let failed = replication.regions.iter().any(RegionOutcome::is_failure);
-    let pending = replication.regions.iter().any(|r| matches!(r.state, RegionState::Pending { .. }));
-    let available = replication.regions.iter().any(|r| matches!(r.state, RegionState::Available(_)));
-    match (failed, pending) {
-        (true, _) if !available && !pending => Status::Failed,
-        (true, _) => Status::Partial,
-        (false, true) => Status::Pending,
-        (false, false) if found && !replication.changed => Status::Unchanged,
-        (false, false) => Status::Published,
-    }
-}
-
-fn region_report<R: Artifact>(outcome: &RegionOutcome<R>) -> RegionReport {
-    let id = |replica: &R| replica.resources().into_iter().next().map(|(_, id)| id);
-    let (status, id, percent, error) = match &outcome.state {
-        RegionState::Available(replica) => ("available", id(replica), None, None),
-        RegionState::Pending { replica, percent } => ("pending", replica.as_ref().and_then(id), *percent, None),
-        RegionState::Failed { replica, error } => {
-            ("failed", replica.as_ref().and_then(id), None, Some(ErrorReport::from(error)))
+/// Does the work of a run until it is over, the user ends it, or its time is up. What is on its way then is waited for, a
+/// little.
+async fn in_time<U: Durable>(cx: &Cx<U>, began: Instant, work: impl Future<Output = Result<Status>>) -> Result<Status> {
+    let deadline = cx.runtime().deadline;
+    let is_up = async {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until(began + deadline).await,
+            None => std::future::pending().await,
         }
     };
-    RegionReport { region: outcome.region.0.clone(), id, status, percent, required: outcome.required, error }
+    tokio::pin!(work);
+    let ended = tokio::select! {
+        biased;
+        result = &mut work => return result,
+        () = cx.cancel().cancelled() => Error::cancelled(),
+        () = is_up => {
+            cx.cancel().cancel();
+            let seconds = deadline.unwrap_or_default().as_secs();
+            Error::new(Kind::TimedOut, format!("the run was not over after {seconds} seconds")).with_hint("--deadline gives it more time")
+        }
+    };
+    match tokio::time::timeout(GRACE, work).await {
+        // It was over in that moment, one way or the other.
+        Ok(Ok(status)) => Ok(status),
+        Ok(Err(error)) if error.kind() != Kind::Cancelled => Err(error),
+        _ => Err(ended),
+    }
 }

@@ -1,0 +1,80 @@
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{CommandLine, Reporter, RunKey};
+
+/// Memory that all transfers of a process together may hold in buffers, in KiB: sixteen of Azure's largest pages. The HTTP clients copy a body once more to
+/// encrypt it and the allocator keeps some of what is freed, so a process peaks at some times this.
+pub(crate) const BUFFER_KIB: usize = 64 << 10;
+
+/// What all runs of a process share.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    /// Where events go.
+    pub reporter: Arc<dyn Reporter>,
+    /// Cancelled when the user ends the run.
+    pub cancel: CancellationToken,
+    /// Where journals are kept; none keeps them in memory alone.
+    pub state_dir: Option<PathBuf>,
+    /// Whether what a run has made stays when it fails, to be looked at. Accesses are closed, and what only an upload needed
+    /// goes, all the same; the next run of the same image takes back the rest.
+    pub keep: bool,
+    /// How long a run may take; what it has begun is taken back after that.
+    pub deadline: Option<Duration>,
+    /// What was typed to begin the runs.
+    pub command: Option<CommandLine>,
+    /// The run that is to be gone on with, and no other.
+    pub resumes: Option<RunKey>,
+    /// One permit for each KiB of buffer.
+    pub(crate) buffers: Arc<Semaphore>,
+    /// The runs that are under way.
+    pub begun: Begun,
+}
+
+/// The runs of a process that have begun, and have something to be taken back if they are left now.
+#[derive(Clone, Debug, Default)]
+pub struct Begun(Arc<Mutex<Vec<RunKey>>>);
+
+impl Begun {
+    /// Their keys.
+    #[must_use]
+    pub fn runs(&self) -> Vec<RunKey> {
+        self.lock().clone()
+    }
+
+    pub(crate) fn begins(&self, run: &RunKey) {
+        self.lock().push(run.clone());
+    }
+
+    pub(crate) fn ends(&self, run: &RunKey) {
+        self.lock().retain(|begun| begun != run);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<RunKey>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Runtime {
+    /// A runtime that keeps its journals under `state_dir`.
+    #[must_use]
+    pub fn new(reporter: Arc<dyn Reporter>, state_dir: Option<PathBuf>) -> Self {
+        Self {
+            reporter,
+            cancel: CancellationToken::new(),
+            state_dir,
+            keep: false,
+            deadline: None,
+            command: None,
+            resumes: None,
+            buffers: Arc::new(Semaphore::new(BUFFER_KIB)),
+            begun: Begun::default(),
+        }
+    }
+}
