@@ -20,12 +20,29 @@ pub enum Point {
 }
 
 /// At which request a client is to be killed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Cut {
     /// Counted from 1, from now on.
     pub request: u64,
     /// How far it comes.
     pub point: Point,
+    /// The operation whose requests count, where not all do.
+    #[serde(default)]
+    pub operation: Option<String>,
+}
+
+impl Cut {
+    /// At a request, whatever it asks for.
+    #[must_use]
+    pub fn at(request: u64, point: Point) -> Self {
+        Self { request, point, operation: None }
+    }
+
+    /// At the nth request for an operation, which has no effect.
+    #[must_use]
+    pub fn before(operation: &str, nth: u64) -> Self {
+        Self { request: nth, point: Point::Before, operation: Some(operation.to_owned()) }
+    }
 }
 
 /// The cut that is to come.
@@ -60,9 +77,12 @@ impl Cuts {
     }
 
     /// Counts a request; if the client is to be killed at it, how far it comes, and whom to tell.
-    pub fn next(&self) -> Option<(Point, oneshot::Sender<()>)> {
+    pub fn next(&self, operation: &str) -> Option<(Point, oneshot::Sender<()>)> {
         let mut cut = self.lock();
         let (next, tell) = cut.as_mut()?;
+        if next.operation.as_deref().is_some_and(|counted| counted != operation) {
+            return None;
+        }
         // Whoever wanted it has seen the client end without it.
         if tell.is_closed() {
             *cut = None;
@@ -71,7 +91,7 @@ impl Cuts {
         next.request = next.request.saturating_sub(1);
         match (next.request, next.point) {
             (0, Point::Answered) => {
-                *next = Cut { request: 1, point: Point::Before };
+                *next = Cut::at(1, Point::Before);
                 None
             }
             (0, _) => cut.take().map(|(cut, tell)| (cut.point, tell)),

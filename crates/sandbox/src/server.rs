@@ -321,23 +321,22 @@ async fn answer(world: &World, request: Request<Incoming>) -> Result<Response<Bo
     if call.path.starts_with("/_sandbox") {
         return respond(&call, audit::answer(world, &call).await).map_err(|_| Reset);
     }
-    let Some((point, tell)) = world.cuts.next() else {
-        let reply = route(world, &mut call).await?;
+    let route = if aws::is_addressed(&call) { aws::route(&call) } else { azure::route(&call) };
+    let Some((point, tell)) = world.cuts.next(&route.operation) else {
+        let reply = act(world, &route, &mut call).await?;
         return respond(&call, reply).map_err(|_| Reset);
     };
     if point == Point::Sent {
-        route(world, &mut call).await?;
+        act(world, &route, &mut call).await?;
     }
     // Whoever waits for it may have gone.
     let _ = tell.send(());
     std::future::pending().await
 }
 
-async fn route(world: &World, call: &mut Call) -> Result<Reply, Reset> {
-    let is_aws = aws::is_addressed(call);
-    let route = if is_aws { aws::route(call) } else { azure::route(call) };
-    world.traffic.note(&route, call);
-    if is_aws && !aws::may(world, call, &route.operation) {
+async fn act(world: &World, route: &Route, call: &mut Call) -> Result<Reply, Reset> {
+    world.traffic.note(route, call);
+    if aws::is_addressed(call) && !aws::may(world, call, &route.operation) {
         return Ok((route.refuse)(call, FaultKind::Deny));
     }
     match world.faults.next_request(&route.operation, route.region.as_deref()) {

@@ -70,8 +70,9 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, earlier: Optio
     let (blocks, checksum) = summary(&sink, total)?;
     match transfer::run(cx, Arc::new(layout), Arc::new(sink)).await {
         Ok(_) => Ok(Uploaded::Snapshot { snapshot, blocks, checksum, undo }),
-        // It was there, and is not any more.
-        Err(error) if error.kind() == Kind::NotFound => Err(taken_over(aws, cx, &snapshot, error).await),
+        Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Transient) => {
+            Err(explain_absence(aws, cx, &snapshot, error).await)
+        }
         Err(error) => Err(error),
     }
 }
@@ -97,11 +98,14 @@ async fn start(aws: &Aws, cx: &Cx<Undo>, ebs: &aws_sdk_ebs::Client) -> Result<(O
     Ok((started.snapshot_id, started.kms_key_arn.is_some()))
 }
 
-/// What is said where somebody has deleted the snapshot: whoever publishes the same image, if anyone does.
-async fn taken_over(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, error: Error) -> Error {
+/// What is said where the snapshot is not there any more: who has deleted it, which is whoever publishes the same image.
+async fn explain_absence(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, error: Error) -> Error {
     let Ok(home) = aws.home() else { return error };
-    let others = find::snapshots_of_run(aws, cx, home).await.unwrap_or_default();
-    let owner = others.iter().map(|other| tags::attempt_of(other.tags())).find(|owner| *owner != aws.attempt);
+    let Ok(all) = find::snapshots_of_run(aws, cx, home).await else { return error };
+    if all.iter().any(|there| there.snapshot_id() == Some(snapshot)) {
+        return error;
+    }
+    let owner = all.iter().map(|other| tags::attempt_of(other.tags())).find(|owner| *owner != aws.attempt);
     let who = owner.map_or_else(
         || "somebody has deleted the snapshot".to_owned(),
         |owner| format!("{owner} publishes the same image, and has deleted the snapshot"),

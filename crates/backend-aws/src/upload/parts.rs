@@ -37,7 +37,9 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, bucket: &str) 
     let place = Place { s3: aws.clients.s3(region), bucket: bucket.to_owned(), key: key.clone() };
     let uploaded = Uploaded::Object { bucket: bucket.to_owned(), key, undo };
     // What a run that was killed has left: an import, an object, an upload.
-    if task::earlier(aws, cx).await?.0.is_some() || place.holds(cx, length, crc).await? {
+    let is_uploaded =
+        async || Ok::<_, Error>(task::earlier(aws, cx).await?.0.is_some() || place.holds(cx, length, crc).await?);
+    if is_uploaded().await? {
         return Ok(uploaded);
     }
     let (upload, listed) = match place.earlier_upload(cx).await? {
@@ -48,11 +50,20 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, bucket: &str) 
         cx.emit(Event::Resumed { bytes: listed.values().map(|part| part.length).sum(), discarded: 0 });
     }
     let size = PART.max(length.div_ceil(MOST_PARTS).next_multiple_of(MIB));
-    let parts = Arc::new(Parts { place, upload, size, listed, done: Mutex::default() });
-    transfer::run(cx, Arc::new(layout), parts.clone()).await?;
-    parts.check(image, crc)?;
-    cx.retry("completing the upload", || parts.complete(length, crc)).await?;
-    Ok(uploaded)
+    let parts = Arc::new(Parts { place: place.clone(), upload, size, listed, done: Mutex::default() });
+    let sent = match transfer::run(cx, Arc::new(layout), parts.clone()).await {
+        Ok(_) => {
+            parts.check(image, crc)?;
+            cx.retry("completing the upload", || parts.complete(length, crc)).await
+        }
+        Err(error) => Err(error),
+    };
+    match sent {
+        // Another machine goes on from the same upload, and was quicker.
+        Err(error) if error.kind() == Kind::NotFound && !is_uploaded().await? => Err(error),
+        Err(error) if error.kind() != Kind::NotFound => Err(error),
+        _ => Ok(uploaded),
+    }
 }
 
 /// The object's key, which is the run's own.
@@ -79,6 +90,7 @@ pub async fn leftovers(aws: &Aws, cx: &Cx<Undo>, bucket: &str) -> Result<Vec<Und
 }
 
 /// Where the object is to be.
+#[derive(Clone)]
 struct Place {
     s3: aws_sdk_s3::Client,
     bucket: String,

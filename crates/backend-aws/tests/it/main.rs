@@ -11,6 +11,7 @@ mod publish;
 mod refusals;
 mod regions;
 mod registration;
+mod resume;
 mod sharing;
 mod snapshots;
 mod stage;

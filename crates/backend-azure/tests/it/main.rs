@@ -11,6 +11,7 @@ mod faults;
 mod publish;
 mod refusals;
 mod regions;
+mod resume;
 mod sharing;
 mod stage;
 #[path = "../../../publisher/tests/trials/mod.rs"]

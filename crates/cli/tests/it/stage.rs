@@ -85,6 +85,11 @@ impl Stage {
         &self.environment[name]
     }
 
+    /// All of them.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// A token, as any client may have one.
     pub fn token(&self) -> String {
         let form = format!(
@@ -127,6 +132,11 @@ impl Stage {
         let body = body.to_owned();
         let status =
             self.ask(async |client, origin| client.post(origin + path).body(body).send().await.unwrap().status());
+        assert!(status.is_success(), "{status}");
+    }
+
+    pub fn delete(&self, path: &str) {
+        let status = self.ask(async |client, origin| client.delete(origin + path).send().await.unwrap().status());
         assert!(status.is_success(), "{status}");
     }
 

@@ -353,4 +353,46 @@ mod tests {
         assert_eq!(second.unwrap_err().kind(), Kind::Conflict);
         Journal::<String>::open(dir.path(), "other", &RunKey::new([("x", "y".to_owned())])).unwrap();
     }
+
+    #[tokio::test]
+    async fn a_full_disk_is_one_clear_error() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut journal = Journal::<String>::at("state/runs/a.jsonl".into(), Some(Arc::new(full)));
+        let error = journal.defer(When::Always, "first".into()).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot write the journal state/runs/a.jsonl");
+        assert_eq!((error.kind(), error.causes().len()), (Kind::Local, 1));
+        assert!(error.hint().unwrap().contains("--state-dir"));
+        assert!(journal.pending().is_empty(), "what could not be noted is not done, and so not undone");
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_is_known_to_the_next_process_until_the_run_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = open(dir.path());
+        journal.run_started("sha256:0".into(), "a place".into(), None).await.unwrap();
+        let block = |offset| Extent { offset, length: 512 };
+        journal.note_sent("snap-1", block(1024)).await.unwrap();
+        journal.note_sent("snap-2", block(0)).await.unwrap();
+        journal.note_sent("snap-1", block(0)).await.unwrap();
+        drop(journal);
+        let mut next = open(dir.path());
+        assert!(next.was_cut_off());
+        assert_eq!(next.sent("snap-1"), [block(1024), block(0)]);
+        assert_eq!(next.sent("snap-3"), []);
+        next.run_done("failed").await.unwrap();
+        drop(next);
+        let last = open(dir.path());
+        assert!(!last.was_cut_off());
+        assert_eq!(last.sent("snap-1"), [], "what it was sent to is gone");
+    }
+
+    #[tokio::test]
+    async fn an_act_that_is_noted_again_is_one_act() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = open(dir.path());
+        let first = journal.defer(When::Always, "first".into()).await.unwrap();
+        assert_eq!(journal.defer(When::Always, "first".into()).await.unwrap(), first);
+        assert_ne!(journal.defer(When::OnFailure, "first".into()).await.unwrap(), first);
+        assert_eq!(journal.pending().len(), 2);
+    }
 }

@@ -1,4 +1,4 @@
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use publisher::{Cleanup, Kind, Mode, Pipeline, Runtime, Silent, Stage, Status, Target, TargetReport};
 use tempfile::TempDir;
@@ -87,7 +87,7 @@ async fn an_undo_that_fails_is_tried_again() {
     assert_eq!(backend.cloud.lock().unwrap().log, ["undo import", "undo import", "undo upload", "undo upload"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_interruption_takes_everything_back() {
     for stage in [Stage::Upload, Stage::Import, Stage::Register] {
         let dir = TempDir::new().unwrap();
@@ -216,4 +216,87 @@ async fn a_journal_that_cannot_be_written_stops_the_run_before_it_begins() {
     assert_eq!(report.status, Status::Failed);
     assert_eq!(report.error.unwrap().kind, Kind::Local);
     assert_eq!(things(&backend), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_not_over_in_time_is_taken_back() {
+    for stage in [Stage::Upload, Stage::Import, Stage::Register] {
+        let dir = TempDir::new().unwrap();
+        let backend = Scripted { hang: Some(stage), ..Scripted::default() };
+        let mut runtime = runtime(dir.path());
+        runtime.deadline = Some(Duration::from_secs(5400));
+        let began = tokio::time::Instant::now();
+        let pipeline = Pipeline::new(backend.clone());
+        let report = pipeline.publish(&runtime, &image(dir.path()), Mode::Publish).await;
+        let error = report.error.unwrap();
+        assert_eq!((report.status, error.kind), (Status::Failed, Kind::TimedOut), "{stage}");
+        assert_eq!(error.message, "the run was not over after 5400 seconds");
+        assert!(error.hint.unwrap().contains("--deadline"));
+        let took = began.elapsed().as_secs();
+        assert!((5400..5500).contains(&took), "{took}");
+        assert_eq!(things(&backend), [""; 0], "{stage}");
+        assert!(runtime.begun.runs().is_empty(), "and there is nothing to be named any more");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_is_gone_on_with_where_its_backend_can() {
+    let dir = TempDir::new().unwrap();
+    let backend = Scripted { resumes: Some("upload".into()), ..Scripted::default() };
+    killed(&backend, dir.path()).await;
+    let report = publish(&backend, dir.path()).await;
+    assert_eq!(report.status, Status::Published, "{:?}", report.error);
+    let log = backend.cloud.lock().unwrap().log.clone();
+    assert_eq!(log, ["undo register", "undo import", "undo upload"], "what is not gone on with, and at last what is");
+    assert_eq!(publisher::runs(&dir.path().join("state")).unwrap()[0].due, 0);
+}
+
+#[tokio::test]
+async fn a_run_that_fails_its_checks_takes_back_nothing_of_one_that_was_killed() {
+    let dir = TempDir::new().unwrap();
+    let backend = Scripted::default();
+    killed(&backend, dir.path()).await;
+    let unable = Scripted { fail: Some((Stage::Preflight, false)), ..backend.clone() };
+    assert_eq!(publish(&unable, dir.path()).await.status, Status::Failed);
+    assert_eq!(things(&backend), ["import", "register", "upload"], "the next run can go on from there");
+    assert_eq!(publisher::runs(&dir.path().join("state")).unwrap()[0].due, 3);
+}
+
+#[tokio::test]
+async fn a_second_run_on_the_same_machine_says_who_is_at_it() {
+    let dir = TempDir::new().unwrap();
+    let backend = Scripted { hang: Some(Stage::Register), ..Scripted::default() };
+    let pipeline = Pipeline::new(backend.clone());
+    let (runtime, image) = (runtime(dir.path()), image(dir.path()));
+    let run = pipeline.publish(&runtime, &image, Mode::Publish);
+    let second = async {
+        while !things(&backend).contains(&"register".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+        publish(&backend, dir.path()).await
+    };
+    let report = tokio::select! { biased; report = second => report, _ = run => panic!("it hangs") };
+    let error = report.error.unwrap();
+    assert_eq!(error.kind, Kind::Conflict);
+    let who = format!("process {} on ", std::process::id());
+    assert!(error.message.starts_with(&who) && error.message.contains(", since 20"), "{}", error.message);
+    assert_eq!(things(&backend), ["import", "register", "upload"], "and does nothing");
+}
+
+#[tokio::test]
+async fn a_run_that_is_gone_on_with_has_to_be_the_same() {
+    let dir = TempDir::new().unwrap();
+    let backend = Scripted::default();
+    let key = killed(&backend, dir.path()).await;
+    let mut runtime = runtime(dir.path());
+    runtime.resumes = Some(key.clone());
+    let path = dir.path().join("disk.raw");
+    std::fs::write(&path, [2; 4096]).unwrap();
+    let other = Arc::new(Image::open(path).unwrap());
+    let report = Pipeline::new(backend.clone()).publish(&runtime, &other, Mode::Publish).await;
+    let error = report.error.unwrap();
+    assert_eq!(error.kind, Kind::Image);
+    assert!(error.message.contains(&format!("is not what run {key} published")), "{}", error.message);
+    let same = image(dir.path());
+    assert_eq!(Pipeline::new(backend).publish(&runtime, &same, Mode::Publish).await.status, Status::Published);
 }

@@ -18,7 +18,7 @@ pub async fn run<S: Subject>(stage: impl AsyncFn() -> S) {
     for (request, point) in (1..=undisturbed.requests()).flat_map(|k| [(k, Point::Before), (k, Point::Sent)]) {
         let stage = stage().await;
         let runtime = stage.runtime();
-        let reached = stage.sandbox().cut(Cut { request, point });
+        let reached = stage.sandbox().cut(Cut::at(request, point));
         let cancel = runtime.cancel.clone();
         let interrupt = async move {
             if reached.await.is_ok() {
@@ -28,7 +28,7 @@ pub async fn run<S: Subject>(stage: impl AsyncFn() -> S) {
         let run = async {
             let report = stage.publish_by(&runtime).await;
             // Whoever still waits for the cut is told that it never comes.
-            drop(stage.sandbox().cut(Cut { request: u64::MAX, point }));
+            drop(stage.sandbox().cut(Cut::at(u64::MAX, point)));
             report
         };
         let both = async { tokio::join!(run, interrupt).0 };

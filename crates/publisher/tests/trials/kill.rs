@@ -25,7 +25,7 @@ pub async fn run<S: Subject>(what: &str, stage: impl AsyncFn() -> S, keeps_journ
         let mut row = String::new();
         for request in 1..=total {
             let stage = stage().await;
-            let was_cut = is_cut_off(&stage, Cut { request, point }).await;
+            let was_cut = is_cut_off(&stage, Cut::at(request, point)).await;
             missed += u64::from(!was_cut);
             let_go(&stage.state_dir(), keeps_journal);
             let report = stage.publish().await;
@@ -67,7 +67,7 @@ pub async fn run_and_clean_up<S: Subject>(stage: impl AsyncFn() -> S) {
     let wanted = undisturbed.outcome();
     for request in 1..=undisturbed.requests() {
         let stage = stage().await;
-        is_cut_off(&stage, Cut { request, point: Point::Before }).await;
+        is_cut_off(&stage, Cut::at(request, Point::Before)).await;
         let_go(&stage.state_dir(), true);
         let (own, kept) = (stage.state_dir(), stage.state_dir().with_extension("kept"));
         // A run that was cut off before its journal was opened has none.

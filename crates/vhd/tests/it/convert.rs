@@ -96,7 +96,7 @@ fn an_interrupted_or_failed_conversion_leaves_nothing() {
     // The image is shorter than it was when it was opened: reading it fails half-way.
     File::options().write(true).open(image.path()).unwrap().set_len(8 << 20).unwrap();
     let error = convert(&layout, &folder.join("out"), false, &go_on).unwrap_err();
-    assert!(matches!(error, Error::Io { action: "read", .. }), "{error}");
+    assert!(matches!(error, Error::Changed { .. }), "{error}");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     let error = convert(&layout, &dir.path().join("missing/out"), false, &go_on).unwrap_err();
     assert!(matches!(error, Error::Output { action: "write", .. }), "{error}");

@@ -65,3 +65,55 @@ fn a_disk_past_2040_gib_is_no_vhd() {
     }
     assert_eq!(Raw::new(large, limit + 512).unwrap().length(), limit + 512);
 }
+
+#[test]
+fn what_is_read_otherwise_than_it_was_first_is_noticed_whatever_the_files_time_says() {
+    let dir = TempDir::new().unwrap();
+    let size = 8 * MIB;
+    let path = disk::raw(&dir.path().join("disk"), size, &[(0, 4096), (3 * MIB - 100, 200), (size - 512, 512)]);
+    let image = open(&path);
+    image.content().unwrap();
+    let mut beginning = [0; 16];
+    image.read_at(&mut beginning, 0).unwrap();
+    let layouts: [Box<dyn Layout>; 3] = [
+        Box::new(Raw::new(image.clone(), size).unwrap()),
+        Box::new(FixedVhd::new(image.clone(), size).unwrap()),
+        Box::new(DynamicVhd::new(image.clone(), size).unwrap()),
+    ];
+    let read = |layout: &dyn Layout| {
+        let mut bytes = vec![0; layout.length() as usize];
+        layout.read_at(&mut bytes, 0).map(|()| bytes)
+    };
+    for layout in &layouts {
+        let mut bytes = read(&**layout).unwrap();
+        layout.check(&bytes, 0).unwrap();
+        layout.check(&bytes[700..], 700).unwrap();
+        let first = bytes.windows(16).position(|window| window == beginning).unwrap();
+        // A byte of the data, one of the zeros behind it, and one in a block of zeros.
+        for at in [first, first + 4096, first + MIB as usize] {
+            bytes[at] ^= 1;
+            assert!(matches!(layout.check(&bytes, 0), Err(Error::Changed { .. })), "{:?} {at}", layout.format());
+            bytes[at] ^= 1;
+        }
+    }
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(MIB).unwrap();
+    for layout in &layouts {
+        assert!(matches!(read(&**layout).unwrap_err(), Error::Changed { .. }), "a file that is shorter than it was");
+    }
+}
+
+#[test]
+fn the_checksum_of_a_dynamic_vhd_is_known_without_reading_it() {
+    let dir = TempDir::new().unwrap();
+    for (size, data) in
+        [(8 * MIB, &[(0, 4096), (3 * MIB - 100, 200)][..]), (5 * MIB + 512, &[(5 * MIB, 512)]), (4 * MIB, &[])]
+    {
+        let image = open(&disk::raw(&dir.path().join("disk"), size, data));
+        let layout = DynamicVhd::new(image.clone(), image.virtual_size()).unwrap();
+        let mut bytes = vec![0; layout.length() as usize];
+        layout.read_at(&mut bytes, 0).unwrap();
+        let whole = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &bytes);
+        assert_eq!(layout.crc64().unwrap(), whole, "{size}");
+    }
+}
