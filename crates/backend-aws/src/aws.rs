@@ -25,6 +25,8 @@ pub struct Aws {
     pub(crate) config: Config,
     pub(crate) spec: ImageSpec,
     pub(crate) clients: Clients,
+    /// The account, once it has been asked for.
+    pub(crate) account: OnceLock<String>,
     /// What preflight found out; the later stages work by it.
     pub(crate) decided: OnceLock<plan::Decided>,
     /// Names this process in the tags of what it makes: what another has made or taken over is not its to take back. It makes
@@ -48,7 +50,8 @@ impl Aws {
         config.route()?;
         config.check()?;
         let clients = Clients::load(&config, spec.ca_file.as_deref(), variables).await?;
-        Ok(Self { config, spec, clients, decided: OnceLock::new(), attempt: Attempt::new() })
+        let (account, decided) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { config, spec, clients, account, decided, attempt: Attempt::new() })
     }
 
     /// What preflight decided. The later stages run after it, in the same process.
@@ -123,7 +126,10 @@ impl Backend for Aws {
         Ok(images.iter().any(|image| matches!(image.state(), Some(ImageState::Available | ImageState::Pending))))
     }
 
-    fn resumes(&self, undo: &Undo) -> bool {
+    fn resumes(&self, _: &Cx<Undo>, undo: &Undo) -> bool {
+        if self.home().ok() != Some(undo.region()) {
+            return false;
+        }
         match (undo, self.config.route()) {
             // Snapshots are looked for whatever the route.
             (Undo::DeleteSnapshots { .. } | Undo::DeregisterImages { .. }, _) => true,
@@ -133,8 +139,9 @@ impl Backend for Aws {
         }
     }
 
-    fn place(&self) -> String {
-        self.clients.endpoint().unwrap_or("AWS").to_owned()
+    async fn place(&self, cx: &Cx<Undo>) -> Result<String> {
+        let account = identity::account(self, cx).await?;
+        Ok(format!("{}, account {account}", self.clients.endpoint().unwrap_or("AWS")))
     }
 
     async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {

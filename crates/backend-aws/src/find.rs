@@ -123,7 +123,7 @@ pub async fn take_over(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Resu
     let tag = Tag::builder().key(TAG_ATTEMPT).value(aws.attempt.as_str()).build();
     let request = || {
         let request = ec2.create_tags().resources(id).tags(tag.clone());
-        async { request.send().await.map(drop).map_err(classify) }
+        async { request.send().await.map(drop).map_err(classify).map_err(soon) }
     };
     cx.retry("taking over what an earlier attempt made", request).await
 }

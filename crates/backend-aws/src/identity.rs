@@ -35,12 +35,18 @@ pub async fn identity(aws: &Aws, cx: &Cx<Undo>, region: &str) -> Result<Identity
     ask(&aws.clients.sts(region), cx).await
 }
 
-/// The account that everything is made in.
+/// The account that everything is made in: that of the home region, as the roles of other regions have to be of it too.
 pub async fn account(aws: &Aws, cx: &Cx<Undo>) -> Result<String> {
-    let home = plan::wanted(aws)?;
+    if let Some(known) = aws.account.get() {
+        return Ok(known.clone());
+    }
+    let wanted = plan::wanted(aws)?;
+    let home = wanted.first().map(String::as_str).unwrap_or_default();
     aws.clients.check_credentials().await?;
-    let anywhere = plan::elsewhere(home.first().map(String::as_str).unwrap_or_default());
-    Ok(ask(&aws.clients.sts_as_at_home(anywhere), cx).await?.account)
+    let has_a_role = aws.config.per_region.get(home).is_some_and(|region| region.assume_role.is_some());
+    let sts = if has_a_role { aws.clients.sts(home) } else { aws.clients.sts_as_at_home(plan::elsewhere(home)) };
+    let account = ask(&sts, cx).await?.account;
+    Ok(aws.account.get_or_init(|| account).clone())
 }
 
 async fn ask(sts: &aws_sdk_sts::Client, cx: &Cx<Undo>) -> Result<Identity> {

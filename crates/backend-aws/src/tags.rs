@@ -20,6 +20,11 @@ pub fn all(
     tags
 }
 
+/// The same, whichever attempt makes it.
+pub fn without_attempt(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    tags.iter().filter(|(key, _)| *key != TAG_ATTEMPT).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 pub fn ec2(tags: &BTreeMap<String, String>) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }

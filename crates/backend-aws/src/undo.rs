@@ -1,5 +1,6 @@
 use std::fmt;
 
+use aws_sdk_ec2::types::ImportSnapshotTask;
 use publisher::{Attempt, Cx, Error, Event, Kind, Result};
 use serde::{Deserialize, Serialize};
 
@@ -10,12 +11,13 @@ use crate::{
 };
 
 /// How to take one act back. What an act makes has an id only after it; so the undo, which is noted before, finds it by
-/// the tags of the run and of the attempt: what another attempt has made, or has taken over, is not this one's to take back.
+/// the tags of the run and of the attempt: what another attempt has made, or has taken over, is not this one's to take back. An
+/// object has no such tag; it stays while another attempt imports it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case")]
 pub enum Undo {
     /// Delete an object, and abort the uploads to its key.
-    DeleteObject { region: String, bucket: String, key: String },
+    DeleteObject { region: String, bucket: String, key: String, attempt: Attempt },
     /// Cancel the run's imports, and delete the snapshots that they made.
     CancelImports { region: String, attempt: Attempt },
     /// Delete the run's snapshots.
@@ -49,7 +51,21 @@ impl fmt::Display for Undo {
 
 pub async fn undo(aws: &Aws, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {
     match undo {
-        Undo::DeleteObject { region, bucket, key } => delete_object(aws, region, bucket, key).await,
+        Undo::DeleteObject { region, bucket, key, attempt } => {
+            // What another attempt imports from it now, that one deletes.
+            let tasks = match find::imports_of_run(aws, cx, region).await {
+                Err(error) if error.kind() == Kind::Denied => Vec::new(),
+                tasks => tasks?,
+            };
+            let is_active = |task: &&ImportSnapshotTask| {
+                task.snapshot_task_detail().and_then(|detail| detail.status()) == Some("active")
+            };
+            let others = tasks.iter().filter(is_active).map(|task| tags::attempt_of(task.tags()));
+            if others.into_iter().any(|owner| !is_ours(&owner, attempt)) {
+                return Ok(());
+            }
+            delete_object(aws, region, bucket, key).await
+        }
         Undo::CancelImports { region, attempt } => cancel_imports(aws, cx, region, attempt).await,
         Undo::DeleteSnapshots { region, attempt } => {
             let made = find::snapshots_of_run(aws, cx, region).await?;
@@ -82,7 +98,7 @@ pub async fn delete_object(aws: &Aws, region: &str, bucket: &str, key: &str) -> 
 async fn cancel_imports(aws: &Aws, cx: &Cx<Undo>, region: &str, attempt: &Attempt) -> Result<()> {
     let ec2 = aws.clients.ec2(region);
     let tasks = find::imports_of_run(aws, cx, region).await?;
-    for task in tasks.iter().filter(|task| tags::attempt_of(task.tags()) == *attempt) {
+    for task in tasks.iter().filter(|task| is_ours(&tags::attempt_of(task.tags()), attempt)) {
         let detail = task.snapshot_task_detail();
         match (detail.and_then(|detail| detail.status()), detail.and_then(|detail| detail.snapshot_id())) {
             (Some("active"), _) => {
@@ -91,9 +107,7 @@ async fn cancel_imports(aws: &Aws, cx: &Cx<Undo>, region: &str, attempt: &Attemp
             }
             (Some("completed"), Some(id)) if !id.is_empty() => {
                 let there = find::snapshot(aws, cx, region, id).await?;
-                // It has no tags until the task is over and is seen to be.
-                let is_anothers = |found: &Attempt| found != attempt && !found.as_str().is_empty();
-                if there.is_some_and(|snapshot| !is_anothers(&tags::attempt_of(snapshot.tags()))) {
+                if there.is_some_and(|snapshot| is_ours(&tags::attempt_of(snapshot.tags()), attempt)) {
                     delete_snapshot(aws, cx, region, id).await?;
                 }
             }
@@ -101,6 +115,11 @@ async fn cancel_imports(aws: &Aws, cx: &Cx<Undo>, region: &str, attempt: &Attemp
         }
     }
     Ok(())
+}
+
+/// What an import makes has no attempt's tag until it is seen.
+fn is_ours(owner: &Attempt, attempt: &Attempt) -> bool {
+    owner == attempt || owner.as_str().is_empty()
 }
 
 /// Deletes a snapshot. One that an AMI is made of belongs to whoever has the AMI.

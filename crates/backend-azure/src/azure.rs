@@ -162,13 +162,18 @@ impl Backend for Azure {
         register::is_registered(self, cx, undo).await
     }
 
-    /// Disk, managed image and version have names of their own, and each stage looks for its own first.
-    fn resumes(&self, _: &Undo) -> bool {
-        true
+    /// Each stage looks first for what has the name of its own.
+    fn resumes(&self, cx: &Cx<Undo>, undo: &Undo) -> bool {
+        let Ok(decided) = self.decided() else { return false };
+        match undo {
+            Undo::EndAccess { .. } | Undo::DeleteDisk { .. } => true,
+            Undo::DeleteImage { image, .. } => *image == import::image_id(self, cx, decided),
+            Undo::DeleteVersion { version, .. } => *version == self.names.version(&decided.version.to_string()),
+        }
     }
 
-    fn place(&self) -> String {
-        format!("{}, subscription {}", self.config.resource_manager(), self.names.subscription)
+    async fn place(&self, _: &Cx<Undo>) -> Result<String> {
+        Ok(format!("{}, subscription {}", self.config.resource_manager(), self.names.subscription))
     }
 
     async fn undo(&self, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {

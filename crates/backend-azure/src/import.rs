@@ -1,4 +1,4 @@
-use publisher::{Attempt, Cx, Error, Event, Kind, Result, UndoId};
+use publisher::{Cx, Error, Event, Kind, Result, UndoId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -6,6 +6,7 @@ use crate::{
     Azure, Source, Undo, Uploaded,
     client::versions,
     origin::{Origin, OriginKind},
+    plan::Decided,
     tags, undo,
     upload::{disk, verify},
 };
@@ -38,39 +39,40 @@ pub async fn import(azure: &Azure, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result
         return Ok(Imported { origin: Origin { kind, id, attempt, stays: keeps_disk }, undos: vec![uploaded.undo] });
     }
     let (origin, undo) = make_image(azure, cx, &uploaded.disk).await?;
-    Ok(Imported { origin, undos: undo.into_iter().chain(keeps_disk.then_some(uploaded.undo)).collect() })
+    Ok(Imported { origin, undos: std::iter::once(undo).chain(keeps_disk.then_some(uploaded.undo)).collect() })
 }
 
-/// Makes the managed image. One that stays and was made by a run of the same key before is taken as it is.
-async fn make_image(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(Origin, Option<UndoId>)> {
-    let decided = azure.decided()?;
-    let stays = azure.keeps_image();
-    let id = if stays {
+/// The managed image that a run makes: one that stays has its version in its name.
+pub fn image_id(azure: &Azure, cx: &Cx<Undo>, decided: &Decided) -> String {
+    if azure.keeps_image() {
         azure.names.managed_image(&decided.version.to_string())
     } else {
         azure.names.intermediate_image(cx.run().short())
-    };
-    let origin = |attempt: Attempt| Origin { kind: OriginKind::ManagedImage, id: id.clone(), attempt, stays };
+    }
+}
+
+/// Makes the managed image, or takes over the one that a run of the same key made before: it is of the same disk.
+async fn make_image(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(Origin, UndoId)> {
+    let decided = azure.decided()?;
+    let stays = azure.keeps_image();
+    let id = image_id(azure, cx, decided);
     let there = cx.retry("looking for the managed image", || azure.arm.find(&id, versions::IMAGES)).await?;
-    match &there {
-        Some(image) if !tags::is_of_run(image, cx.run()) => return Err(taken(&id)),
-        Some(image) if stays && image["properties"]["provisioningState"] == "Succeeded" => {
-            return Ok((origin(tags::attempt_of(image)), None));
-        }
-        _ => {}
+    if there.as_ref().is_some_and(|image| !tags::is_of_run(image, cx.run())) {
+        return Err(taken(&id));
     }
     let undo = cx.on_failure(Undo::DeleteImage { image: id.clone(), attempt: azure.attempt.clone() }).await?;
-    if there.is_some() {
+    if there.is_some_and(|image| image["properties"]["provisioningState"] == "Failed") {
         let delete = || undo::delete(azure, cx, "managed image", &id, versions::IMAGES);
         cx.retry("deleting an earlier managed image", delete).await?;
     }
+    // Of an image that is there this changes the tags alone: it is ours from now on.
     let what = "making the managed image";
     let body = body(azure, cx, disk, stays)?;
     let made = cx.retry(what, || azure.arm.put(&id, versions::IMAGES, &body)).await;
     let made = made.map_err(|error| error.context("cannot make the managed image"))?;
     azure.arm.finish(cx, what, made).await?;
     cx.emit(Event::Created { kind: "managed_image", id: id.clone() });
-    Ok((origin(azure.attempt.clone()), Some(undo)))
+    Ok((Origin { kind: OriginKind::ManagedImage, id, attempt: azure.attempt.clone(), stays }, undo))
 }
 
 /// What is said of a managed image that has the name which ours is to have.

@@ -67,7 +67,11 @@ pub async fn register(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Resu
     ensure_definition(azure, cx).await?;
     let decided = azure.decided()?;
     let id = azure.names.version(&decided.version.to_string());
-    check_free(azure, cx, &id).await?;
+    if is_made(azure, cx, &id).await? {
+        // Another machine was quicker, and has made it of the same content.
+        cx.settle(imported.undos.iter().copied()).await?;
+        return Ok(Registered::Version(Version { id, origin: Some(imported.origin.clone()), operation: None }));
+    }
     let undo = cx.on_failure(Undo::DeleteVersion { version: id.clone(), attempt: azure.attempt.clone() }).await?;
     let body = version_body(azure, cx, &imported.origin)?;
     let what = "making the image version";
@@ -93,8 +97,9 @@ pub async fn is_registered(azure: &Azure, cx: &Cx<Undo>, undo: &Undo) -> Result<
         .is_some_and(|found| !tags::is_intermediate(&found) && found["properties"]["provisioningState"] != "Failed"))
 }
 
-/// That nobody has made the version during the upload.
-async fn check_free(azure: &Azure, cx: &Cx<Undo>, id: &str) -> Result<()> {
+/// Whether the version has been made during the upload, by a run of the same key; by any other it must not have been. One that
+/// failed is made again.
+async fn is_made(azure: &Azure, cx: &Cx<Undo>, id: &str) -> Result<bool> {
     let there = cx.retry("looking for the image version", || azure.arm.find(id, versions::GALLERIES)).await?;
     match there {
         Some(version) if !tags::is_of_run(&version, cx.run()) => {
@@ -102,7 +107,7 @@ async fn check_free(azure: &Azure, cx: &Cx<Undo>, id: &str) -> Result<()> {
                 .about(id)
                 .with_hint("publish again: the next version is taken, or the same one if it is this image"))
         }
-        _ => Ok(()),
+        there => Ok(there.is_some_and(|version| version["properties"]["provisioningState"] != "Failed")),
     }
 }
 

@@ -264,12 +264,14 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     async fn is_registered(&self, cx: &Cx<Self::Undo>, undo: &Self::Undo) -> Result<bool>;
 
     /// Whether a run that goes on from a killed one finds, and takes over or discards, what this act of the killed one made. Any
-    /// other act is taken back before it goes on.
-    fn resumes(&self, undo: &Self::Undo) -> bool;
+    /// other act is taken back before it goes on. Asked after preflight.
+    fn resumes(&self, cx: &Cx<Self::Undo>, undo: &Self::Undo) -> bool;
 
-    /// Where acts are done, in words, as far as the settings say: what one place has is not taken back in another. Asks no
-    /// cloud.
-    fn place(&self) -> String;
+    /// Where acts are done, in words: endpoint, and account or subscription. What one place has is not taken back in another.
+    ///
+    /// # Errors
+    /// What the cloud answers, where it has to be asked for the account.
+    async fn place(&self, cx: &Cx<Self::Undo>) -> Result<String>;
 
     /// Takes one act back. What is not there any more is success.
     ///

@@ -25,7 +25,7 @@ pub struct Runtime {
     /// Whether what a run has made stays when it fails, to be looked at. Accesses are closed, and what only an upload needed
     /// goes, all the same; the next run of the same image takes back the rest.
     pub keep: bool,
-    /// How long a run may take; what it has begun is taken back after that.
+    /// How long a run may take, from when its image has been read; what it has begun is taken back after that.
     pub deadline: Option<Duration>,
     /// What was typed to begin the runs.
     pub command: Option<CommandLine>,

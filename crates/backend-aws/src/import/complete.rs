@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use aws_sdk_ebs::types::{ChecksumAggregationMethod, ChecksumAlgorithm};
 use aws_sdk_ec2::types::SnapshotState;
@@ -7,6 +10,7 @@ use publisher::{Cx, Error, Kind, Poll, Result, Schedule};
 use crate::{
     Aws, Undo,
     error::{classify, soon},
+    upload::earlier::explain_absence,
 };
 
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -25,19 +29,27 @@ pub async fn complete(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, blocks: i32, che
             .checksum_aggregation_method(ChecksumAggregationMethod::ChecksumAggregationLinear);
         async { request.send().await.map_err(classify).map_err(soon) }
     };
-    cx.retry("completing the snapshot", request)
-        .await
-        .map_err(|error| error.context("cannot complete the snapshot"))?;
-    wait(aws, cx, snapshot).await
+    let completed = match cx.retry("completing the snapshot", request).await {
+        Ok(_) => wait(aws, cx, snapshot).await,
+        Err(error) => Err(error),
+    };
+    match completed {
+        Ok(()) => Ok(()),
+        Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Transient | Kind::TimedOut) => {
+            Err(explain_absence(aws, cx, snapshot, error).await.context("cannot complete the snapshot"))
+        }
+        Err(error) => Err(error.context("cannot complete the snapshot")),
+    }
 }
 
 /// Waits until a snapshot is completed.
 pub async fn wait(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<()> {
     let ec2 = aws.clients.ec2(aws.home()?);
+    let was_seen = AtomicBool::new(false);
     let look = || async {
         let answer = match ec2.describe_snapshots().snapshot_ids(snapshot).send().await.map_err(classify) {
             // A snapshot is not known everywhere the moment it is made.
-            Err(error) if error.kind() == Kind::NotFound => {
+            Err(error) if error.kind() == Kind::NotFound && !was_seen.load(Ordering::Relaxed) => {
                 return Ok(Poll::Pending { percent: None, retry_after: None });
             }
             answer => answer?,
@@ -45,6 +57,7 @@ pub async fn wait(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<()> {
         let Some(found) = answer.snapshots().first() else {
             return Ok(Poll::Pending { percent: None, retry_after: None });
         };
+        was_seen.store(true, Ordering::Relaxed);
         match found.state() {
             Some(SnapshotState::Completed) => Ok(Poll::Ready(())),
             Some(SnapshotState::Error) => {

@@ -53,6 +53,14 @@ pub async fn earlier(aws: &Aws, cx: &Cx<Undo>) -> Result<(Option<String>, usize)
     Ok((None, tasks.len()))
 }
 
+/// Whether there is such a task. Whoever may not look begins anew.
+pub async fn may_go_on(aws: &Aws, cx: &Cx<Undo>) -> Result<bool> {
+    match earlier(aws, cx).await {
+        Err(error) if error.kind() == Kind::Denied => Ok(false),
+        looked => looked.map(|(task, _)| task.is_some()),
+    }
+}
+
 /// Begins a task, or goes on with the one that a lost answer or a killed run began: the token is the run's. AWS answers a
 /// token for ever with the task it began, so there is a new one after each task of the run that came to nothing.
 async fn begin(aws: &Aws, cx: &Cx<Undo>, bucket: &str, key: &str) -> Result<String> {
@@ -75,11 +83,17 @@ async fn begin(aws: &Aws, cx: &Cx<Undo>, bucket: &str, key: &str) -> Result<Stri
             .set_role_name(aws.config.role.clone())
             .set_encrypted(decided.shape.encrypted.then_some(true))
             .set_kms_key_id(decided.shape.kms_key.clone())
-            .tag_specifications(tags::specification(ResourceType::ImportSnapshotTask, &decided.tags));
+            // A token that is used again has to come with the same tags: whose the task is, is said when it is there.
+            .tag_specifications(tags::specification(
+                ResourceType::ImportSnapshotTask,
+                &tags::without_attempt(&decided.tags),
+            ));
         async { request.send().await.map_err(classify) }
     };
     let begun = cx.retry("importing the snapshot", request).await?;
-    begun.import_task_id.ok_or_else(|| Error::new(Kind::Invalid, "AWS began an import without an id"))
+    let id = begun.import_task_id.ok_or_else(|| Error::new(Kind::Invalid, "AWS began an import without an id"))?;
+    find::take_over(aws, cx, aws.home()?, &id).await?;
+    Ok(id)
 }
 
 fn is_ended(status: &str) -> bool {

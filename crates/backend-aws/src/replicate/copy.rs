@@ -3,7 +3,7 @@ use publisher::{Cx, Error, Event, Kind, Region, Result, RunKey, TAG_DIGEST, TAG_
 
 use crate::{
     Aws, Registered, Undo,
-    error::{classify, soon},
+    error::{classify, has_code, soon},
     find, register, tags, undo,
 };
 
@@ -17,6 +17,15 @@ pub struct Copied {
 
 /// Copies the AMI to a region, or finds the copy that is there.
 pub async fn copy(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region) -> Result<Copied> {
+    match begin(aws, cx, registered, region).await {
+        // Another machine was quicker, and its copy is the one there is.
+        Err(error) if has_code(&error, "InvalidAMIName.Duplicate") => begin(aws, cx, registered, region).await,
+        begun => begun,
+    }
+}
+
+/// Begins a copy, or finds the one that is there.
+async fn begin(aws: &Aws, cx: &Cx<Undo>, registered: &Registered, region: &Region) -> Result<Copied> {
     let decided = aws.decided()?;
     if let Some(there) = find::image_by_name(aws, cx, &region.0, &decided.name).await? {
         let ami = there.image_id().unwrap_or_default().to_owned();

@@ -23,8 +23,8 @@ use publisher::{
 use sha2::{Digest, Sha256};
 use vhd::{CONTENT_BLOCK, Extent, GIB, Image, Layout, Raw};
 
-use super::Uploaded;
-use crate::{Aws, Undo, error::classify, find, tags};
+use super::{Uploaded, earlier};
+use crate::{Aws, Undo, error::classify};
 
 /// What an account may put in a second, unless it has asked for more (EBS, "Service quotas", PutSnapshotBlock).
 const PUTS_PER_SECOND: u32 = 1000;
@@ -71,7 +71,7 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, earlier: Optio
     match transfer::run(cx, Arc::new(layout), Arc::new(sink)).await {
         Ok(_) => Ok(Uploaded::Snapshot { snapshot, blocks, checksum, undo }),
         Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Transient) => {
-            Err(explain_absence(aws, cx, &snapshot, error).await)
+            Err(earlier::explain_absence(aws, cx, &snapshot, error).await)
         }
         Err(error) => Err(error),
     }
@@ -96,24 +96,6 @@ async fn start(aws: &Aws, cx: &Cx<Undo>, ebs: &aws_sdk_ebs::Client) -> Result<(O
     };
     let started = cx.retry("starting the snapshot", start).await?;
     Ok((started.snapshot_id, started.kms_key_arn.is_some()))
-}
-
-/// What is said where the snapshot is not there any more: who has deleted it, which is whoever publishes the same image.
-async fn explain_absence(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, error: Error) -> Error {
-    let Ok(home) = aws.home() else { return error };
-    let Ok(all) = find::snapshots_of_run(aws, cx, home).await else { return error };
-    if all.iter().any(|there| there.snapshot_id() == Some(snapshot)) {
-        return error;
-    }
-    let owner = all.iter().map(|other| tags::attempt_of(other.tags())).find(|owner| *owner != aws.attempt);
-    let who = owner.map_or_else(
-        || "somebody has deleted the snapshot".to_owned(),
-        |owner| format!("{owner} publishes the same image, and has deleted the snapshot"),
-    );
-    Error::new(Kind::Conflict, who)
-        .about(snapshot)
-        .with_hint("publish again when that run has ended: what it has made is found")
-        .caused_by(error)
 }
 
 fn hash(bytes: &[u8]) -> [u8; 32] {

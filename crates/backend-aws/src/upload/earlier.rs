@@ -1,10 +1,10 @@
 //! What runs of the same key have left that were killed.
 
 use aws_sdk_ec2::types::{Snapshot, SnapshotState};
-use publisher::{Cx, Result};
+use publisher::{Cx, Error, Kind, Result};
 
 use super::Uploaded;
-use crate::{Aws, Undo, config::Via, find, import::task, undo};
+use crate::{Aws, Undo, config::Via, find, import::task, tags, undo};
 
 /// What there is to go on with.
 pub enum Found {
@@ -20,7 +20,7 @@ pub async fn take_over(aws: &Aws, cx: &Cx<Undo>) -> Result<Found> {
     let home = aws.home()?;
     let snapshots = find::snapshots_of_run(aws, cx, home).await?;
     // One that an import is making yet is found by its task.
-    if snapshots.is_empty() || (aws.config.route()? != Via::Ebs && task::earlier(aws, cx).await?.0.is_some()) {
+    if snapshots.is_empty() || (aws.config.route()? != Via::Ebs && task::may_go_on(aws, cx).await?) {
         return Ok(Found::Nothing);
     }
     let undo = Undo::DeleteSnapshots { region: home.to_owned(), attempt: aws.attempt.clone() };
@@ -51,4 +51,22 @@ pub async fn take_over(aws: &Aws, cx: &Cx<Undo>) -> Result<Found> {
 
 fn id(snapshot: &Snapshot) -> &str {
     snapshot.snapshot_id().unwrap_or_default()
+}
+
+/// What is said where a snapshot is not there any more: who has deleted it, which is whoever publishes the same image.
+pub async fn explain_absence(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, error: Error) -> Error {
+    let Ok(home) = aws.home() else { return error };
+    let Ok(all) = find::snapshots_of_run(aws, cx, home).await else { return error };
+    if all.iter().any(|there| id(there) == snapshot) {
+        return error;
+    }
+    let owner = all.iter().map(|other| tags::attempt_of(other.tags())).find(|owner| *owner != aws.attempt);
+    let who = owner.map_or_else(
+        || "somebody has deleted the snapshot".to_owned(),
+        |owner| format!("{owner} publishes the same image, and has deleted the snapshot"),
+    );
+    Error::new(Kind::Conflict, who)
+        .about(snapshot)
+        .with_hint("publish again when that run has ended: what it has made is found")
+        .caused_by(error)
 }

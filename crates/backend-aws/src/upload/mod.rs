@@ -1,7 +1,7 @@
 //! The bytes, by one route or the other.
 
 mod blocks;
-mod earlier;
+pub mod earlier;
 mod parts;
 
 use std::sync::Arc;

@@ -33,12 +33,11 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, bucket: &str) 
     let layout = DynamicVhd::new(image.clone(), decided.shape.disk_size)?;
     let (length, crc) = (layout.length(), layout.crc64()?);
     let key = key(aws, cx)?;
-    let undo = cx.always(delete(region, bucket, &key)).await?;
+    let undo = cx.always(delete(aws, region, bucket, &key)).await?;
     let place = Place { s3: aws.clients.s3(region), bucket: bucket.to_owned(), key: key.clone() };
     let uploaded = Uploaded::Object { bucket: bucket.to_owned(), key, undo };
     // What a run that was killed has left: an import, an object, an upload.
-    let is_uploaded =
-        async || Ok::<_, Error>(task::earlier(aws, cx).await?.0.is_some() || place.holds(cx, length, crc).await?);
+    let is_uploaded = async || Ok::<_, Error>(task::may_go_on(aws, cx).await? || place.holds(cx, length, crc).await?);
     if is_uploaded().await? {
         return Ok(uploaded);
     }
@@ -59,9 +58,13 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, bucket: &str) 
         Err(error) => Err(error),
     };
     match sent {
-        // Another machine goes on from the same upload, and was quicker.
-        Err(error) if error.kind() == Kind::NotFound && !is_uploaded().await? => Err(error),
         Err(error) if error.kind() != Kind::NotFound => Err(error),
+        // Another machine goes on from the same upload: it was quicker, or has ended it.
+        Err(error) if !is_uploaded().await? => {
+            Err(Error::new(Kind::Conflict, "another run of the same image has ended the upload")
+                .with_hint("publish again when that run has ended: what it has made is found")
+                .caused_by(error))
+        }
         _ => Ok(uploaded),
     }
 }
@@ -72,8 +75,9 @@ fn key(aws: &Aws, cx: &Cx<Undo>) -> Result<String> {
     Ok(format!("{prefix}{}-{}.vhd", aws.decided()?.name, cx.run().short()))
 }
 
-fn delete(region: &str, bucket: &str, key: &str) -> Undo {
-    Undo::DeleteObject { region: region.to_owned(), bucket: bucket.to_owned(), key: key.to_owned() }
+fn delete(aws: &Aws, region: &str, bucket: &str, key: &str) -> Undo {
+    let (region, bucket, key) = (region.to_owned(), bucket.to_owned(), key.to_owned());
+    Undo::DeleteObject { region, bucket, key, attempt: aws.attempt.clone() }
 }
 
 /// The object, if it is there.
@@ -82,7 +86,7 @@ pub async fn leftovers(aws: &Aws, cx: &Cx<Undo>, bucket: &str) -> Result<Vec<Und
     let s3 = aws.clients.s3(region);
     let look = || async { s3.head_object().bucket(bucket).key(&key).send().await.map_err(classify) };
     match cx.retry("looking for an earlier object", look).await {
-        Ok(_) => Ok(vec![delete(region, bucket, &key)]),
+        Ok(_) => Ok(vec![delete(aws, region, bucket, &key)]),
         // Without the right to list, S3 says of what is not there that it is forbidden.
         Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Denied) => Ok(Vec::new()),
         Err(error) => Err(error),

@@ -33,8 +33,9 @@ pub enum Holds {
     Nothing,
     /// What an earlier attempt of the same run wrote, and whoever else could open it.
     PagesOf(Attempt),
-    /// The whole image, and it is closed.
-    Everything,
+    /// The whole image, and nobody can write to it any more. It may be open for reading: a run may be killed while it reads it
+    /// back.
+    Everything { is_open: bool },
 }
 
 /// Makes the disk. Its undo is due however the run ends, unless the user keeps it. A disk that the run made before is taken
@@ -51,22 +52,33 @@ pub async fn create(azure: &Azure, cx: &Cx<Undo>) -> Result<Disk> {
     let undo =
         if azure.config.keep_disk.unwrap_or_default() { cx.on_failure(undo).await } else { cx.always(undo).await }?;
     let mut body = body(azure, cx)?;
-    let holds = earlier.as_ref().map_or(Holds::Nothing, |disk| held(disk, &body));
+    let mut holds = earlier.as_ref().map_or(Holds::Nothing, |disk| held(disk, &body));
     if let (Holds::Nothing, Some(earlier)) = (&holds, &earlier) {
-        let attempt = tags::attempt_of(earlier);
-        let undo = Undo::DeleteDisk { disk: id.clone(), attempt };
-        cx.retry("deleting an earlier disk", || crate::undo::undo(azure, cx, &undo)).await?;
+        discard(azure, cx, &id, earlier).await?;
     }
-    if matches!(holds, Holds::Everything) {
+    if matches!(holds, Holds::Everything { .. }) {
         body["tags"] = tags::of_whole(body["tags"].take());
     }
-    // Of a disk that is there this changes the tags alone: it is ours from now on.
     let what = "making the disk";
-    let made = cx.retry(what, || arm.put(&id, versions::DISKS, &body)).await;
+    let mut made = cx.retry(what, || arm.put(&id, versions::DISKS, &body)).await;
+    // Of a disk that is there this changes the tags alone: it is ours from now on. Where Azure does not allow that, it is begun anew.
+    if let (Err(error), Some(earlier)) = (&made, earlier.filter(|_| !matches!(holds, Holds::Nothing)))
+        && matches!(error.kind(), Kind::Conflict | Kind::Invalid | Kind::Denied)
+    {
+        discard(azure, cx, &id, &earlier).await?;
+        holds = Holds::Nothing;
+        made = cx.retry(what, || arm.put(&id, versions::DISKS, &body)).await;
+    }
     let made = made.map_err(|error| error.context("cannot make the disk to upload to"))?;
     arm.finish(cx, what, made).await?;
     cx.emit(Event::Created { kind: "disk", id: id.clone() });
     Ok(Disk { id, undo, holds })
+}
+
+/// Deletes a disk of an earlier attempt.
+async fn discard(azure: &Azure, cx: &Cx<Undo>, id: &str, earlier: &Value) -> Result<()> {
+    let undo = Undo::DeleteDisk { disk: id.to_owned(), attempt: tags::attempt_of(earlier) };
+    cx.retry("deleting an earlier disk", || crate::undo::undo(azure, cx, &undo)).await
 }
 
 /// Notes on a disk that everything was sent to it. It is closed next, and then nothing else tells whether it is whole.
@@ -111,7 +123,11 @@ fn body(azure: &Azure, cx: &Cx<Undo>) -> Result<Value> {
 /// What a disk of the run's holds; nothing of use, if it is not as it would be made.
 fn held(disk: &Value, body: &Value) -> Holds {
     let (found, wanted) = (&disk["properties"], &body["properties"]);
-    let same = |field: &str| wanted.pointer(field) == found.pointer(field);
+    // What Azure says beyond what it was told makes no difference.
+    let same = |field: &str| match wanted.pointer(field) {
+        Some(Value::Object(fields)) => fields.iter().all(|(name, value)| found[&field[1..]][name] == *value),
+        value => value == found.pointer(field),
+    };
     let is_there = disk["location"].as_str().map(plain) == body["location"].as_str().map(plain);
     let is_alike =
         ["/creationData/uploadSizeBytes", "/hyperVGeneration", "/supportedCapabilities"].into_iter().all(same);
@@ -119,7 +135,9 @@ fn held(disk: &Value, body: &Value) -> Holds {
     match found["diskState"].as_str() {
         _ if !(is_there && is_alike) => Holds::Nothing,
         Some("ReadyToUpload" | "ActiveUpload") => Holds::PagesOf(tags::attempt_of(disk)),
-        Some("Unattached" | "ActiveSAS") if tags::is_whole(disk) => Holds::Everything,
+        Some(state @ ("Unattached" | "ActiveSAS")) if tags::is_whole(disk) => {
+            Holds::Everything { is_open: state == "ActiveSAS" }
+        }
         _ => Holds::Nothing,
     }
 }

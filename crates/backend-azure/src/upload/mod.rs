@@ -42,6 +42,13 @@ pub async fn leftovers(azure: &Azure, cx: &Cx<Undo>, registered: &Registered) ->
     {
         return Ok(Vec::new());
     }
+    if let Registered::ManagedImage { id } = registered {
+        // Whoever makes it still needs the disk.
+        let image = cx.retry("looking at the managed image", || azure.arm.find(id, versions::IMAGES)).await?;
+        if image.is_none_or(|image| image["properties"]["provisioningState"] != "Succeeded") {
+            return Ok(Vec::new());
+        }
+    }
     let there = cx.retry("looking for an earlier disk", || azure.arm.find(&disk, versions::DISKS)).await?;
     let left = there.filter(|found| tags::is_of_run(found, cx.run()) && tags::is_intermediate(found));
     Ok(left.iter().map(|left| Undo::DeleteDisk { disk: disk.clone(), attempt: tags::attempt_of(left) }).collect())
@@ -51,9 +58,10 @@ pub async fn upload(azure: &Azure, cx: &Cx<Undo>) -> Result<Uploaded> {
     let layout = azure.decided()?.layout()?;
     disk::ensure_group(azure, cx).await?;
     let disk = disk::create(azure, cx).await?;
-    if matches!(disk.holds, Holds::Everything) {
-        // It may have been killed while it read the disk back.
-        disk::end_access(azure, cx, &disk.id).await?;
+    if let Holds::Everything { is_open } = disk.holds {
+        if is_open {
+            disk::end_access(azure, cx, &disk.id).await?;
+        }
         return Ok(Uploaded { disk: disk.id, undo: disk.undo, access: None });
     }
     let (closing, access) = Access::to_write(azure, cx, &disk.id).await?;

@@ -31,7 +31,7 @@ impl Pages {
         let known = extent::intersect(&listed, &sent);
         let unknown: Vec<_> = extent::split(&extent::subtract(&listed, &sent), LONGEST).collect();
         let (mut there, mut foreign) = (known, Vec::new());
-        for (range, compared) in verify::compare_all(&self.cx, &door, layout, unknown).await? {
+        for (range, compared) in verify::compare_all(&self.cx, self, layout, unknown).await? {
             match compared {
                 Compared::Same => there.push(range),
                 Compared::Different | Compared::Unreadable(_) => foreign.push(range),

@@ -12,7 +12,6 @@ use vhd::{Extent, Layout, extent};
 use super::{
     access::Access,
     disk,
-    door::Door,
     pages::{LONGEST, Pages},
 };
 use crate::{Azure, Undo};
@@ -41,19 +40,18 @@ pub async fn all_is_there(cx: &Cx<Undo>, layout: &Arc<dyn Layout>, pages: &Pages
         }
         Err(error) => return Err(error),
     };
+    // What only one of both has may be zeros that were written, or not listed.
     let held = pages.held();
-    if let Some(missing) = extent::subtract(&held, &listed).first() {
-        return Err(differs(missing.offset));
-    }
-    let more: Vec<_> = extent::split(&extent::subtract(&listed, &held), LONGEST).collect();
-    for (range, compared) in compare_all(cx, &door, layout, more).await? {
+    let other = [extent::subtract(&held, &listed), extent::subtract(&listed, &held)].concat();
+    let other = extent::split(&extent::joined(other), LONGEST).collect();
+    for (range, compared) in compare_all(cx, pages, layout, other).await? {
         match compared {
             Compared::Same => {}
-            Compared::Different => return Err(differs(range.offset)),
-            Compared::Unreadable(error) => {
+            Compared::Unreadable(error) if extent::covers(&listed, &range) => {
                 let message = format!("the disk has pages that were not sent to it, which cannot be read: {error}");
                 cx.emit(Event::Warning { message });
             }
+            Compared::Different | Compared::Unreadable(_) => return Err(differs(range.offset)),
         }
     }
     Ok(())
@@ -64,11 +62,12 @@ pub async fn read_back(azure: &Azure, cx: &Cx<Undo>, id: &str) -> Result<()> {
     cx.emit(Event::Waiting { what: "reading the disk back".to_owned(), percent: None });
     let layout = azure.decided()?.layout()?;
     let (closing, access) = Access::to_read(azure, cx, id).await?;
-    let door = Arc::new(Door::open(&access, &azure.transport).await?);
+    let pages = Pages::open(azure, cx, access).await?;
+    let door = pages.door(None).await?;
     let listed = cx.retry("reading which pages the disk has", || door.written()).await?;
     let all = extent::joined([listed, layout.extents().to_vec()].concat());
     let all = extent::split(&all, LONGEST).collect();
-    for (range, compared) in compare_all(cx, &door, &layout, all).await? {
+    for (range, compared) in compare_all(cx, &pages, &layout, all).await? {
         match compared {
             Compared::Same => {}
             Compared::Different => return Err(differs(range.offset)),
@@ -87,19 +86,21 @@ fn differs(offset: u64) -> Error {
 /// Compares ranges of the disk with those of the image, each short enough for one request.
 pub async fn compare_all(
     cx: &Cx<Undo>,
-    door: &Arc<Door>,
+    pages: &Pages,
     layout: &Arc<dyn Layout>,
     ranges: Vec<Extent>,
 ) -> Result<Vec<(Extent, Compared)>> {
     let compare = |range: Extent| {
         let layout = layout.clone();
-        async move { compare(cx, door, layout, range).await.map(|compared| (range, compared)) }
+        async move { compare(cx, pages, layout, range).await.map(|compared| (range, compared)) }
     };
     stream::iter(ranges).map(compare).buffer_unordered(AT_ONCE).try_collect().await
 }
 
-async fn compare(cx: &Cx<Undo>, door: &Door, layout: Arc<dyn Layout>, range: Extent) -> Result<Compared> {
-    let found = match cx.retry("reading the disk back", || door.read(&range)).await {
+async fn compare(cx: &Cx<Undo>, pages: &Pages, layout: Arc<dyn Layout>, range: Extent) -> Result<Compared> {
+    // A signature lasts for so long, and reading a large disk may take longer.
+    let read = || async { pages.door(None).await?.read(&range).await };
+    let found = match cx.retry("reading the disk back", read).await {
         Ok(found) => found,
         Err(error) if matches!(error.kind(), Kind::Denied | Kind::Invalid | Kind::NotFound) => {
             return Ok(Compared::Unreadable(error));

@@ -22,13 +22,8 @@ pub struct Resume {
     /// The run, or its first digits
     pub run: String,
 
-    /// Where the journals of runs are kept
-    #[arg(long, value_name = "DIR", env = "PUBLISH_STATE_DIR")]
-    pub state_dir: Option<PathBuf>,
-
-    /// The form of the report on standard output
-    #[arg(long, default_value = "human")]
-    pub format: Format,
+    #[command(flatten)]
+    pub journals: Journals,
 }
 
 /// Which journals are meant.

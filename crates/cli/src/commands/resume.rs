@@ -5,7 +5,7 @@ use publisher::{CommandLine, Error, Kind, PastRun, PastState, Result};
 
 use super::{publish, runs};
 use crate::{
-    args::{Args, Clouds, Command, Configuration, Journals, Resume},
+    args::{Args, Clouds, Command, Publish, Resume},
     backends,
     exit::Exit,
 };
@@ -13,8 +13,7 @@ use crate::{
 /// Goes on with a run: what was typed is done again, from where it was typed and for that cloud alone, if it is still the same
 /// run. What is in the environment is the environment's of now.
 pub async fn resume(args: &Resume) -> Result<Exit> {
-    let (configuration, state_dir) = (Configuration::default(), args.state_dir.clone());
-    let (_, dir) = runs::settings(&Journals { configuration, state_dir, format: args.format })?;
+    let (_, dir) = runs::settings(&args.journals)?;
     let run = one(runs::named(publisher::runs(&dir)?, &args.run)?)?;
     let cloud = backends::named(&run.cloud)
         .ok_or_else(|| Error::new(Kind::Config, format!("this program knows no cloud called {}", run.cloud)))?;
@@ -26,7 +25,7 @@ pub async fn resume(args: &Resume) -> Result<Exit> {
     // The journals' place may have been relative to where that was.
     let dir = std::path::absolute(&dir).unwrap_or(dir);
     enter(&command.dir)?;
-    let typed = crate::args::Publish { state_dir: Some(dir), format: args.format, ..typed };
+    let typed = Publish { state_dir: Some(dir), format: args.journals.format, ..typed };
     publish::publish_as(&typed, backends::of(clouds), Some(command), Some((cloud, run.run))).await
 }
 
@@ -44,7 +43,7 @@ fn one(mut found: Vec<PastRun>) -> Result<PastRun> {
     }
 }
 
-fn parse(command: &CommandLine) -> Result<(crate::args::Publish, Clouds)> {
+fn parse(command: &CommandLine) -> Result<(Publish, Clouds)> {
     let unusable = || {
         Error::new(Kind::Config, format!("what was typed is no publishing: {}", command.args.join(" ")))
             .with_hint("publish the same image again: what the run has made is found")

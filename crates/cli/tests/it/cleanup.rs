@@ -1,30 +1,13 @@
 //! What a killed run has left is listed, and taken back on demand.
 
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 
-use crate::stage::{Running, Stage, stderr, text};
-
-const REGIONS: &str = "westus2,us-east-1";
+use crate::stage::{Stage, stderr};
 
 /// A stage on which a run was killed with a page and a block on their way.
 fn killed() -> Stage {
     let stage = Stage::with_node();
-    // Whoever comes there stays there.
-    for operation in ["PutPage", "ebs:PutSnapshotBlock"] {
-        let rule = json!({"operation": operation, "times": 1000, "kind": "stall"});
-        stage.post("/_sandbox/faults", &rule.to_string());
-    }
-    let image = stage.path("node.raw");
-    let mut command =
-        stage.command(&["all", "--regions", REGIONS, "--name", "node", "--version", "1.0.0", text(&image)]);
-    let mut process = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    let asked = |operation: &str| !stage.audit()["traffic"][operation].is_null();
-    while !(asked("PutPage") && asked("ebs:PutSnapshotBlock")) {
-        assert!(process.0.try_wait().unwrap().is_none(), "it ended by itself");
-    }
-    drop(process);
+    drop(stage.hanging());
     stage
 }
 

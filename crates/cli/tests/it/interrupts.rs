@@ -2,31 +2,12 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
 };
 
 use serde_json::{Value, json};
 
-use crate::stage::{Running, Stage, text};
-
-const REGIONS: &str = "westus2,us-east-1";
-
-/// A run of both clouds whose pages and blocks get no answer.
-fn hanging(stage: &Stage) -> Running {
-    for operation in ["PutPage", "ebs:PutSnapshotBlock"] {
-        let rule = json!({"operation": operation, "times": 1000, "kind": "stall"});
-        stage.post("/_sandbox/faults", &rule.to_string());
-    }
-    let image = stage.path("node.raw");
-    let mut command =
-        stage.command(&["all", "--regions", REGIONS, "--name", "node", "--version", "1.0.0", text(&image)]);
-    let mut process = Running(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
-    let asked = |operation: &str| !stage.audit()["traffic"][operation].is_null();
-    while !(asked("PutPage") && asked("ebs:PutSnapshotBlock")) {
-        assert!(process.0.try_wait().unwrap().is_none(), "it ended by itself");
-    }
-    process
-}
+use crate::stage::Stage;
 
 fn signal(process: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &process.id().to_string()]).status().unwrap().success());
@@ -41,7 +22,7 @@ fn due(stage: &Stage) -> u64 {
 fn either_signal_has_what_was_begun_taken_back_and_shows_how_far_that_is() {
     for name in ["-INT", "-TERM"] {
         let stage = Stage::with_node();
-        let mut process = hanging(&stage);
+        let mut process = stage.hanging();
         signal(&process.0, name);
         let said = BufReader::new(process.0.stderr.take().unwrap()).lines().map(Result::unwrap).collect::<Vec<_>>();
         assert_eq!(process.0.wait().unwrap().code(), Some(130), "{said:#?}");
@@ -59,7 +40,7 @@ fn either_signal_has_what_was_begun_taken_back_and_shows_how_far_that_is() {
 #[test]
 fn a_second_signal_leaves_at_once_and_names_what_takes_back_the_rest() {
     let stage = Stage::with_node();
-    let mut process = hanging(&stage);
+    let mut process = stage.hanging();
     // Nor does taking back get an answer.
     for operation in ["Read", "ec2:DescribeSnapshots"] {
         let rule = json!({"operation": operation, "times": 1000, "kind": "stall"});

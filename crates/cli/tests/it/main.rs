@@ -14,6 +14,7 @@ mod configuration;
 mod demo;
 mod disks;
 mod doctor;
+mod full_disk;
 mod identity;
 mod identity_aws;
 mod images;

@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::disks;
@@ -146,6 +146,21 @@ impl Stage {
         let client = reqwest::Client::builder().tls_certs_only(ca).no_proxy().build().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(act(client, self.environment["PUBLISH_SANDBOX_URL"].clone()))
+    }
+
+    /// A run of both clouds that has come to its first page and block, which get no answer; whoever comes there stays there.
+    pub fn hanging(&self) -> Running {
+        for operation in ["PutPage", "ebs:PutSnapshotBlock"] {
+            self.post("/_sandbox/faults", &json!({"operation": operation, "times": 1000, "kind": "stall"}).to_string());
+        }
+        let image = self.path("node.raw");
+        let args = ["all", "--regions", "westus2,us-east-1", "--name", "node", "--version", "1.0.0", text(&image)];
+        let mut process = Running(self.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+        let asked = |operation: &str| !self.audit()["traffic"][operation].is_null();
+        while !(asked("PutPage") && asked("ebs:PutSnapshotBlock")) {
+            assert!(process.0.try_wait().unwrap().is_none(), "it ended by itself");
+        }
+        process
     }
 
     pub fn mutations(&self) -> u64 {

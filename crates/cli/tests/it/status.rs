@@ -75,7 +75,7 @@ fn one_failed_region_ends_with_three_and_is_tried_again_alone() {
     let (code, report) = stage.report(&args);
     assert_eq!((code, statuses(&report)), (0, vec![("azure".to_owned(), "published".to_owned())]));
     assert_eq!(stage.audit()["azure"]["image_versions"].as_array().unwrap().len(), 1);
-    assert_eq!(stage.audit()["traffic"]["PutDisk"]["requests"], 1, "nothing was uploaded again");
+    assert_eq!(stage.audit()["traffic"]["BeginGetAccess"]["requests"], 1, "nothing was uploaded again");
 }
 
 #[test]

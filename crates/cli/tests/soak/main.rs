@@ -9,7 +9,7 @@
     reason = "a test fails by panicking, says what it measured, and needs only some of what it shares with other tests"
 )]
 
-use std::{fs, sync::Arc};
+use std::{fs, process::Command, sync::Arc};
 
 use backend_aws::Aws;
 use backend_azure::Azure;
@@ -27,8 +27,8 @@ use stage::Stage;
 const PUBLISHES: usize = 200;
 /// After so many, all that is made once has been made.
 const WARM: usize = 60;
-/// What memory may differ by: the allocator gives nothing back at once.
-const SLACK_KIB: u64 = 24 << 10;
+/// What memory may differ by from one moment to another.
+const SLACK_KIB: u64 = 16 << 10;
 
 /// Resident memory in KiB (proc(5), `VmRSS`), and open files.
 fn size_of(process: &str) -> (u64, usize) {
@@ -65,8 +65,18 @@ async fn target(stage: &Stage, nth: usize) -> Box<dyn Target> {
     Box::new(Pipeline::new(Aws::new(config, spec, &variables).await.unwrap()))
 }
 
+/// glibc keeps an arena for each thread, and gives none of them back: what is lost does not show among what is merely kept. So
+/// the test runs itself again, with one arena.
+const ONE_ARENA: (&str, &str) = ("MALLOC_ARENA_MAX", "1");
+
 #[test]
 fn two_hundred_publishes_grow_nothing_but_what_is_published() {
+    if std::env::var_os(ONE_ARENA.0).is_none() {
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        let status = again.args(std::env::args_os().skip(1)).arg("--nocapture").env(ONE_ARENA.0, ONE_ARENA.1).status();
+        assert!(status.unwrap().success(), "its own output says why");
+        return;
+    }
     let stage = Stage::with_node();
     let image = Arc::new(Image::open(stage.path("node.raw")).unwrap());
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

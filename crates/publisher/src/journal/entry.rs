@@ -40,8 +40,10 @@ pub enum Entry {
         schema: u32,
         at: jiff::Timestamp,
         digest: String,
+        #[serde(default)]
         place: String,
         /// Who began it, in words.
+        #[serde(default)]
         by: String,
         command: Option<CommandLine>,
     },

@@ -271,7 +271,7 @@ impl<U: Durable> Journal<U> {
             tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         written.map_err(|source| {
             Error::new(Kind::Local, format!("cannot write the journal {}", self.path.display()))
-                .with_hint("free space there, or name another place with --state-dir")
+                .with_hint("free space there; --state-dir names another place")
                 .caused_by(source)
         })
     }
@@ -361,7 +361,7 @@ mod tests {
         let error = journal.defer(When::Always, "first".into()).await.unwrap_err();
         assert_eq!(error.to_string(), "cannot write the journal state/runs/a.jsonl");
         assert_eq!((error.kind(), error.causes().len()), (Kind::Local, 1));
-        assert!(error.hint().unwrap().contains("--state-dir"));
+        assert_eq!(error.hint(), Some("free space there; --state-dir names another place"));
         assert!(journal.pending().is_empty(), "what could not be noted is not done, and so not undone");
     }
 

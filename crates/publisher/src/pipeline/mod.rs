@@ -11,8 +11,8 @@ use vhd::Image;
 
 use self::outcome::{region_report, status};
 use crate::{
-    Artifact, Backend, Check, Cleanup, CloudName, Cx, Durable, Error, ErrorReport, Event, Kind, Mode, Plan,
-    RegionReport, Replication, Result, RunKey, Runtime, Stage, Status, Target, TargetReport,
+    Artifact, Backend, Check, Cleanup, CloudName, Cx, Durable, Error, ErrorReport, Event, Kind, Mode, RegionOutcome,
+    RegionReport, RegionState, Replication, Result, RunKey, Runtime, Stage, Status, Target, TargetReport,
     journal::{self, Journal},
 };
 
@@ -58,16 +58,13 @@ impl<B: Backend> Target for Pipeline<B> {
     async fn publish(&self, runtime: &Runtime, image: &Arc<Image>, mode: Mode) -> TargetReport {
         let mut progress = Progress::default();
         let began = Instant::now();
-        let context = tokio::select! {
-            biased;
-            () = runtime.cancel.cancelled() => Err(Error::cancelled()),
-            context = self.context(runtime, image, mode) => context,
-        };
-        let cx = match context {
+        let looking = self.looking(runtime);
+        looking.emit(Event::StageStarted { stage: Stage::Preflight });
+        let cx = match in_time(&looking, began, self.context(&looking, image, mode)).await {
             Ok(cx) => cx,
             Err(error) => return self.report(None, progress, Err(error)),
         };
-        let result = in_time(&cx, began, self.stages(&cx, image, mode, &mut progress)).await;
+        let result = in_time(&cx, began, self.stages(&cx, began, image, mode, &mut progress)).await;
         self.finish(&cx, &result).await;
         self.report(Some(&cx), progress, result)
     }
@@ -92,17 +89,22 @@ impl<B: Backend> Target for Pipeline<B> {
         let dir =
             runtime.state_dir.as_deref().filter(|dir| journal::path(dir, name.0, run).exists()).ok_or_else(none)?;
         let journal = Journal::open(dir, name.0, run)?;
-        if let Some(place) = journal.place().filter(|place| *place != self.backend.place()) {
-            let text = format!("run {run} was in {place}, and the settings lead to {}", self.backend.place());
-            return Err(
-                Error::new(Kind::Config, text).with_hint("name the profile by which it published, with --profile")
-            );
-        }
+        let place = journal.place().map(str::to_owned);
         let cx = Cx::new(name, run.clone(), runtime.clone(), Mode::Publish, journal);
+        let work = async {
+            let here = self.backend.place(&cx).await?;
+            if let Some(place) = place.filter(|place| *place != here) {
+                let text = format!("run {run} was in {place}, and the settings lead to {here}");
+                return Err(
+                    Error::new(Kind::Config, text).with_hint("name the profile by which it published, with --profile")
+                );
+            }
+            self.take_back(&cx).await
+        };
         tokio::select! {
             biased;
             () = runtime.cancel.cancelled() => Err(Error::cancelled()),
-            cleaned = self.take_back(&cx) => cleaned,
+            cleaned = work => cleaned,
         }
     }
 
@@ -123,8 +125,9 @@ impl<B: Backend> Pipeline<B> {
     }
 
     /// Computes the run's key and opens its journal.
-    async fn context(&self, runtime: &Runtime, image: &Arc<Image>, mode: Mode) -> Result<Cx<B::Undo>> {
-        let key = self.backend.run_key(&self.looking(runtime), image).await;
+    async fn context(&self, looking: &Cx<B::Undo>, image: &Arc<Image>, mode: Mode) -> Result<Cx<B::Undo>> {
+        let runtime = looking.runtime();
+        let key = self.backend.run_key(looking, image).await;
         let run = key.map_err(|error| error.in_stage(Stage::Preflight))?;
         if let Some(wanted) = runtime.resumes.as_ref().filter(|wanted| **wanted != run) {
             let text =
@@ -142,11 +145,13 @@ impl<B: Backend> Pipeline<B> {
     async fn stages(
         &self,
         cx: &Cx<B::Undo>,
+        began: Instant,
         image: &Arc<Image>,
         mode: Mode,
         progress: &mut Progress,
     ) -> Result<Status> {
-        let plan = self.preflight(cx, image).await?;
+        let plan = self.backend.preflight(cx, image).await.map_err(|error| error.in_stage(Stage::Preflight))?;
+        cx.emit(Event::StageFinished { stage: Stage::Preflight, elapsed: began.elapsed() });
         progress.plan.clone_from(&plan.steps);
         progress.denied.clone_from(&plan.denied);
         if let Some(found) = &plan.found {
@@ -159,33 +164,32 @@ impl<B: Backend> Pipeline<B> {
         self.begin(cx, image).await?;
         let found = plan.found.is_some();
         if let Some(registered) = &plan.found {
-            cx.journal().await.succeeded().await?;
             self.note_leftovers(cx, registered).await?;
         }
         let registered = match plan.found {
             Some(found) => found,
             None => self.make(cx, image).await?,
         };
+        // It is the user's from here on, whichever attempt made the last part of it.
+        cx.journal().await.succeeded().await?;
         progress.resources.extend(registered.resources());
         cx.journal().await.stage_started(Stage::Replicate).await?;
         let replication = self
             .stage(cx, Stage::Replicate, async { self.backend.replicate(cx, &registered, &plan.regions).await })
             .await?;
         progress.look_at(&replication);
+        // A region that was not waited for to its end has not failed.
+        let is_cut_short = |outcome: &RegionOutcome<B::Replica>| matches!(&outcome.state, RegionState::Failed { error, .. } if error.kind() == Kind::Cancelled);
+        if replication.regions.iter().any(is_cut_short) {
+            return Err(Error::cancelled().in_stage(Stage::Replicate));
+        }
         Ok(status(found, &replication))
-    }
-
-    async fn preflight(&self, cx: &Cx<B::Undo>, image: &Arc<Image>) -> Result<Plan<B::Registered>> {
-        let started = Instant::now();
-        cx.emit(Event::StageStarted { stage: Stage::Preflight });
-        let plan = self.backend.preflight(cx, image).await.map_err(|error| error.in_stage(Stage::Preflight))?;
-        cx.emit(Event::StageFinished { stage: Stage::Preflight, elapsed: started.elapsed() });
-        Ok(plan)
     }
 
     async fn begin(&self, cx: &Cx<B::Undo>, image: &Arc<Image>) -> Result<()> {
         let digest = image.content()?.digest().to_string();
-        cx.journal().await.run_started(digest, self.backend.place(), cx.runtime().command.clone()).await?;
+        let place = self.backend.place(cx).await?;
+        cx.journal().await.run_started(digest, place, cx.runtime().command.clone()).await?;
         cx.runtime().begun.begins(cx.run());
         Ok(())
     }
@@ -223,7 +227,7 @@ impl<B: Backend> Pipeline<B> {
     /// what was kept of it, or could not be taken back, goes first: nothing is made twice beside it.
     async fn take_up(&self, cx: &Cx<B::Undo>) {
         let was_cut_off = cx.journal().await.was_cut_off();
-        self.unwind(cx, |act| !was_cut_off || !self.backend.resumes(&act.undo)).await;
+        self.unwind(cx, |act| !was_cut_off || !self.backend.resumes(cx, &act.undo)).await;
     }
 
     async fn durable_stage<A: Durable>(
@@ -273,7 +277,7 @@ impl<B: Backend> Pipeline<B> {
 
 /// Does the work of a run until it is over, the user ends it, or its time is up. What is on its way then is waited for, a
 /// little.
-async fn in_time<U: Durable>(cx: &Cx<U>, began: Instant, work: impl Future<Output = Result<Status>>) -> Result<Status> {
+async fn in_time<U: Durable, T>(cx: &Cx<U>, began: Instant, work: impl Future<Output = Result<T>>) -> Result<T> {
     let deadline = cx.runtime().deadline;
     let is_up = async {
         match deadline {
@@ -294,7 +298,7 @@ async fn in_time<U: Durable>(cx: &Cx<U>, began: Instant, work: impl Future<Outpu
     };
     match tokio::time::timeout(GRACE, work).await {
         // It was over in that moment, one way or the other.
-        Ok(Ok(status)) => Ok(status),
+        Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) if error.kind() != Kind::Cancelled => Err(error),
         _ => Err(ended),
     }

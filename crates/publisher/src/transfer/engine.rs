@@ -27,17 +27,13 @@ pub async fn run<U: Durable, S: Sink>(cx: &Cx<U>, layout: Arc<dyn Layout>, sink:
     let mut waiting = reads.into_iter();
     let mut in_flight = FuturesUnordered::new();
     loop {
-        cx.check_cancelled()?;
-        while in_flight.len() < window.size() {
+        // What is on its way when the run is to end is waited for, and nothing follows it.
+        while in_flight.len() < window.size() && !cx.cancel().is_cancelled() {
             let Some(read) = waiting.next() else { break };
             in_flight.push(send(cx, &layout, &sink, &window, read));
         }
-        let sent = tokio::select! {
-            biased;
-            () = cx.cancel().cancelled() => return Err(Error::cancelled()),
-            sent = in_flight.next() => sent,
-        };
-        let Some(sent) = sent.transpose()? else { break };
+        let Some(sent) = in_flight.next().await else { break };
+        let sent = sent?;
         report.bytes_sent += sent.bytes;
         report.requests += sent.requests;
         report.retries += sent.retries;
@@ -47,6 +43,7 @@ pub async fn run<U: Durable, S: Sink>(cx: &Cx<U>, layout: Arc<dyn Layout>, sink:
             progress.requests += sent.requests;
         });
     }
+    cx.check_cancelled()?;
     report.bytes_skipped = layout.length().saturating_sub(report.bytes_sent);
     report.seconds = started.elapsed().as_secs_f64();
     cx.totals.add(&report);
@@ -77,6 +74,7 @@ async fn send<U: Durable, S: Sink>(
         if sink.take_over(&chunk, &seal) {
             continue;
         }
+        cx.check_cancelled()?;
         sent.retries += put(cx, &**sink, window, &chunk, &seal).await?;
         sent.bytes += chunk.bytes.len() as u64;
         sent.requests += 1;

@@ -141,12 +141,12 @@ impl Backend for Scripted {
         Ok(undo == "register" && self.is_published)
     }
 
-    fn resumes(&self, undo: &String) -> bool {
+    fn resumes(&self, _: &Cx<String>, undo: &String) -> bool {
         self.resumes.as_deref() == Some(undo)
     }
 
-    fn place(&self) -> String {
-        self.place.clone()
+    async fn place(&self, _: &Cx<String>) -> Result<String> {
+        Ok(self.place.clone())
     }
 
     async fn undo(&self, cx: &Cx<String>, undo: &String) -> Result<()> {

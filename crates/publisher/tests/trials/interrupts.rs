@@ -34,9 +34,14 @@ pub async fn run<S: Subject>(stage: impl AsyncFn() -> S) {
         let both = async { tokio::join!(run, interrupt).0 };
         let report = tokio::time::timeout(DEADLINE, both).await.expect("it hangs");
         let what = format!("{point:?} {request}: {:?} {:?}", report.status, report.error);
-        interrupted += u64::from(report.status == Status::Interrupted);
-        if let Some(error) = &report.error {
-            assert_eq!(error.kind, Kind::Cancelled, "{what}");
+        match report.status {
+            Status::Interrupted => {
+                interrupted += 1;
+                assert_eq!(report.error.as_ref().unwrap().kind, Kind::Cancelled, "{what}");
+            }
+            // It was over in that moment.
+            Status::Published => assert!(stage.outcome() == wanted, "{what}"),
+            _ => panic!("{what}"),
         }
         assert_eq!(stage.due(), 0, "{what}");
         let found = stage.left();
@@ -49,5 +54,6 @@ pub async fn run<S: Subject>(stage: impl AsyncFn() -> S) {
         let found = stage.outcome();
         assert!(found == wanted, "{what}, then {}", difference(&found, &wanted));
     }
-    assert!(interrupted >= undisturbed.requests(), "only {interrupted} were interrupted");
+    let cells = 2 * undisturbed.requests();
+    assert!(interrupted > cells / 2, "only {interrupted} of {cells} were interrupted");
 }

@@ -160,6 +160,8 @@ pub struct Import {
     pub format: String,
     pub description: String,
     pub tags: Tags,
+    /// The tags that it was asked for with.
+    pub asked: Tags,
     pub started: Duration,
     pub ready_at: Duration,
     /// The snapshot's id, or why there is none.

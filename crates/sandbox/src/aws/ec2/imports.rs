@@ -26,6 +26,12 @@ pub fn import(world: &World, region: &str, params: &Params) -> Result<Xml, Refus
     let mut regions = world.aws.regions();
     let state = regions.entry(region.to_owned()).or_default();
     if let Some(known) = token.as_ref().and_then(|token| state.tokens.get(token)).and_then(|id| state.imports.get(id)) {
+        if known.asked != params.tags("import-snapshot-task")
+            || (known.bucket.as_str(), known.key.as_str()) != (bucket, key)
+        {
+            let message = "Client token already used before with different parameters.";
+            return Err(refusal("IdempotentParameterMismatch", message));
+        }
         return Ok(describe_one(world, known));
     }
     let now = world.clock.now();
@@ -36,6 +42,7 @@ pub fn import(world: &World, region: &str, params: &Params) -> Result<Xml, Refus
         format: format.clone(),
         description: params.get("Description").unwrap_or_default().to_owned(),
         tags: params.tags("import-snapshot-task"),
+        asked: params.tags("import-snapshot-task"),
         started: now,
         ready_at: now + world.pace.import,
         result: Err(String::new()),

@@ -26,6 +26,10 @@ pub fn copy(world: &World, region: &str, params: &Params) -> Result<Xml, Refusal
     if let Some(id) = token.as_ref().and_then(|token| here.tokens.get(token)) {
         return Ok(Xml::new().text("imageId", id));
     }
+    if let Some(other) = here.images.values().find(|image| image.name == name) {
+        let message = format!("AMI name {name} is already in use by AMI {}", other.id);
+        return Err(refusal("InvalidAMIName.Duplicate", message));
+    }
     let copying =
         here.images.values().filter(|image| image.source.is_some() && image.state(world) == "pending").count();
     if copying >= AT_A_TIME {
