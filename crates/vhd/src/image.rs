@@ -53,7 +53,7 @@ impl Image {
     /// Opens an image with the default [`OpenOptions`].
     ///
     /// # Errors
-    /// Every way in which the file is not a disk that can be published; see [`Error`](crate::Error).
+    /// Every way in which the file is not a disk that can be published; see [`Error`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         OpenOptions::new().open(path)
     }
@@ -138,7 +138,7 @@ impl Image {
     /// Fills `buffer` with the disk's bytes from `offset`; past the end of the disk there are zeros.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) if the file cannot be read, or is shorter than it was.
+    /// [`Error::Io`] if the file cannot be read, or is shorter than it was.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         self.map.read_at(&self.source, buffer, offset)
     }
@@ -146,7 +146,7 @@ impl Image {
     /// That the file has not been written to since it was opened, as far as its length and time of modification tell.
     ///
     /// # Errors
-    /// [`Error::Changed`](crate::Error::Changed) if it has.
+    /// [`Error::Changed`] if it has.
     pub fn check_unchanged(&self) -> Result<()> {
         self.source.check_unchanged()
     }
@@ -170,7 +170,7 @@ impl Image {
     /// pass over the stored data on all cores; blocks until then.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) if the file cannot be read.
+    /// [`Error::Io`] if the file cannot be read.
     pub fn content(&self) -> Result<&Content> {
         if self.content.get().is_none() {
             let content = Content::scan(self)?;
@@ -199,7 +199,7 @@ impl Image {
     /// What is on the disk, as far as a cloud has to know it. Computed on the first call; reads a few kilobytes.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) if the file cannot be read.
+    /// [`Error::Io`] if the file cannot be read.
     pub fn facts(&self) -> Result<&Facts> {
         if self.facts.get().is_none() {
             let facts = Facts::read(self)?;

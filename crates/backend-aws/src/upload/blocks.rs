@@ -14,7 +14,6 @@ use aws_sdk_ebs::{
     primitives::ByteStream,
     types::{ChecksumAlgorithm, Tag},
 };
-use aws_sdk_ec2::types::Snapshot;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use publisher::{
     Cx, Error, Event, Kind, Result,
@@ -23,7 +22,10 @@ use publisher::{
 use sha2::{Digest, Sha256};
 use vhd::{CONTENT_BLOCK, Extent, GIB, Image, Layout, Raw};
 
-use super::{Uploaded, earlier};
+use super::{
+    Uploaded,
+    earlier::{self, Pending},
+};
 use crate::{Aws, Undo, error::classify};
 
 /// What an account may put in a second, unless it has asked for more (EBS, "Service quotas", PutSnapshotBlock).
@@ -32,13 +34,13 @@ const PUTS_PER_SECOND: u32 = 1000;
 const TIMEOUT_MINUTES: i32 = 60;
 
 /// Puts all blocks, or those that are missing in `earlier`, to which a run that was killed has put the others.
-pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, earlier: Option<Snapshot>) -> Result<Uploaded> {
+pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, earlier: Option<Pending>) -> Result<Uploaded> {
     let (decided, region) = (aws.decided()?, aws.home()?);
     let undo = Undo::DeleteSnapshots { region: region.to_owned(), attempt: aws.attempt.clone() };
     let undo = cx.on_failure(undo).await?;
     let ebs = aws.clients.ebs(region);
     let (snapshot, is_encrypted) = match &earlier {
-        Some(earlier) => (earlier.snapshot_id.clone(), earlier.encrypted() == Some(true)),
+        Some(earlier) => (Some(earlier.id.clone()), earlier.is_encrypted),
         None => start(aws, cx, &ebs).await?,
     };
     let snapshot = snapshot.ok_or_else(|| Error::new(Kind::Invalid, "AWS started a snapshot without an id"))?;

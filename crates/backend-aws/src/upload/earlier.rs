@@ -10,9 +10,15 @@ use crate::{Aws, Undo, config::Via, find, import::task, tags, undo};
 pub enum Found {
     Nothing,
     /// A snapshot to which blocks are put, and of which the journal tells which are there.
-    Pending(Snapshot),
+    Pending(Pending),
     /// A snapshot that holds the image.
     Snapshot(Uploaded),
+}
+
+/// A snapshot to which blocks are put.
+pub struct Pending {
+    pub id: String,
+    pub is_encrypted: bool,
 }
 
 /// Takes over the best of what is there, and deletes the other snapshots: what is in one that is pending no API tells.
@@ -40,7 +46,7 @@ pub async fn take_over(aws: &Aws, cx: &Cx<Undo>) -> Result<Found> {
     let Some(best) = best else { return Ok(Found::Nothing) };
     find::take_over(aws, cx, home, id(best)).await?;
     if !is_completed(&best) {
-        return Ok(Found::Pending(best.clone()));
+        return Ok(Found::Pending(Pending { id: id(best).to_owned(), is_encrypted: best.encrypted() == Some(true) }));
     }
     // The object that it was imported from may be there yet.
     for left in super::leftovers(aws, cx).await? {

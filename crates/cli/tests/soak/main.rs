@@ -47,7 +47,7 @@ async fn target(stage: &Stage, nth: usize) -> Box<dyn Target> {
         ..ImageSpec::default()
     };
     let url = Some(stage.variable("PUBLISH_SANDBOX_URL").to_owned());
-    if nth % 3 == 0 {
+    if nth.is_multiple_of(3) {
         let config = backend_azure::Config {
             regions: Some(Names::parse("westus2,eastus")),
             resource_group: Some("soak".into()),
