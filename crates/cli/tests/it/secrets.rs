@@ -18,11 +18,12 @@ struct Said {
 }
 
 impl Said {
-    /// Runs a command with everything logged.
+    /// Runs a command with everything logged. Whatever goes wrong, it is not what was typed.
     fn run(&mut self, args: &[&str]) {
         let output = self.stage.command(args).env("PUBLISH_LOG", "trace").output().unwrap();
         let said = stderr(&output) + &String::from_utf8_lossy(&output.stdout);
         assert!(!said.contains("panicked at"), "{args:?}: {said}");
+        assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{args:?}: {}", output.status);
         self.text += &said;
     }
 
@@ -81,8 +82,8 @@ fn no_signature_token_or_key_is_shown_logged_or_kept() {
         &["runs", state_dir[0], state_dir[1]][..],
         &["cleanup", state_dir[0], state_dir[1]],
         &["status", "all", "--name", "first", "--regions", "westus2,us-east-1"],
-        &["doctor", "all", "--regions", "westus2,us-east-1"],
-        &["doctor", "aws", "--setup", "--regions", "us-east-1", "--bucket", "publish-sandbox"],
+        &["doctor", "all", "--name", "first", "--regions", "westus2,us-east-1"],
+        &["doctor", "aws", "--name", "first", "--setup", "--regions", "us-east-1", "--bucket", "publish-sandbox"],
         &["inspect", &image],
         &["convert", &image, text(&said.stage.path("out.vhd")).to_owned().as_str(), "--to", "fixed-vhd"],
         &["demo"],
