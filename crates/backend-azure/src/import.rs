@@ -7,7 +7,9 @@ use crate::{
     client::versions,
     origin::{Origin, OriginKind},
     plan::Decided,
-    tags, undo,
+    tags,
+    takeover::take_over,
+    undo,
     upload::{disk, verify},
 };
 
@@ -61,18 +63,23 @@ async fn make_image(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(Origin,
         return Err(taken(&id));
     }
     let undo = cx.on_failure(Undo::DeleteImage { image: id.clone(), attempt: azure.attempt.clone() }).await?;
-    if there.is_some_and(|image| image["properties"]["provisioningState"] == "Failed") {
+    let body = body(azure, cx, disk, stays)?;
+    let origin = Origin { kind: OriginKind::ManagedImage, id: id.clone(), attempt: azure.attempt.clone(), stays };
+    if let Some(image) = &there {
+        if image["properties"]["provisioningState"] != "Failed"
+            && take_over(azure, cx, "managed image", &id, versions::IMAGES, &body).await?
+        {
+            return Ok((origin, undo));
+        }
         let delete = || undo::delete(azure, cx, "managed image", &id, versions::IMAGES);
         cx.retry("deleting an earlier managed image", delete).await?;
     }
-    // Of an image that is there this changes the tags alone: it is ours from now on.
     let what = "making the managed image";
-    let body = body(azure, cx, disk, stays)?;
     let made = cx.retry(what, || azure.arm.put(&id, versions::IMAGES, &body)).await;
     let made = made.map_err(|error| error.context("cannot make the managed image"))?;
     azure.arm.finish(cx, what, made).await?;
-    cx.emit(Event::Created { kind: "managed_image", id: id.clone() });
-    Ok((Origin { kind: OriginKind::ManagedImage, id, attempt: azure.attempt.clone(), stays }, undo))
+    cx.emit(Event::Created { kind: "managed_image", id });
+    Ok((origin, undo))
 }
 
 /// What is said of a managed image that has the name which ours is to have.

@@ -25,6 +25,7 @@ mod replicate;
 mod sharing;
 mod status;
 mod tags;
+mod takeover;
 mod undo;
 mod upload;
 mod version;

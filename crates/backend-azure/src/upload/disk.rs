@@ -2,7 +2,7 @@ use publisher::{Attempt, Cx, Error, Event, Kind, Result, UndoId};
 use serde_json::{Value, json};
 use vhd::SECTOR;
 
-use crate::{Azure, Undo, client::versions, config::plain, tags};
+use crate::{Azure, Undo, client::versions, config::plain, tags, takeover::take_over};
 
 /// Makes the resource group, if it is not there. It is shared with others, so no run ever takes it back.
 pub async fn ensure_group(azure: &Azure, cx: &Cx<Undo>) -> Result<()> {
@@ -51,54 +51,44 @@ pub async fn create(azure: &Azure, cx: &Cx<Undo>) -> Result<Disk> {
     let undo = Undo::DeleteDisk { disk: id.clone(), attempt: azure.attempt.clone() };
     let undo =
         if azure.config.keep_disk.unwrap_or_default() { cx.on_failure(undo).await } else { cx.always(undo).await }?;
-    let mut body = body(azure, cx)?;
+    let body = body(azure, cx)?;
     let mut holds = earlier.as_ref().map_or(Holds::Nothing, |disk| held(disk, &body));
-    if let (Holds::Nothing, Some(earlier)) = (&holds, &earlier) {
-        discard(azure, cx, &id, earlier).await?;
-    }
-    if matches!(holds, Holds::Everything { .. }) {
-        body["tags"] = tags::of_whole(body["tags"].take());
+    if let Some(earlier) = &earlier {
+        let is_taken = match &holds {
+            Holds::Nothing => false,
+            Holds::PagesOf(_) => take_over(azure, cx, "disk", &id, versions::DISKS, &body).await?,
+            Holds::Everything { .. } => take_over(azure, cx, "disk", &id, versions::DISKS, &whole(&body)).await?,
+        };
+        if is_taken {
+            return Ok(Disk { id, undo, holds });
+        }
+        let undo = Undo::DeleteDisk { disk: id.clone(), attempt: tags::attempt_of(earlier) };
+        cx.retry("deleting an earlier disk", || crate::undo::undo(azure, cx, &undo)).await?;
+        holds = Holds::Nothing;
     }
     let what = "making the disk";
-    let mut made = cx.retry(what, || arm.put(&id, versions::DISKS, &body)).await;
-    // Of a disk that is there this changes the tags alone: it is ours from now on. Where Azure does not allow that, it is begun anew.
-    if let (Err(error), Some(earlier)) = (&made, earlier.filter(|_| !matches!(holds, Holds::Nothing)))
-        && matches!(error.kind(), Kind::Conflict | Kind::Invalid | Kind::Denied)
-    {
-        discard(azure, cx, &id, &earlier).await?;
-        holds = Holds::Nothing;
-        made = cx.retry(what, || arm.put(&id, versions::DISKS, &body)).await;
-    }
+    let made = cx.retry(what, || arm.put(&id, versions::DISKS, &body)).await;
     let made = made.map_err(|error| error.context("cannot make the disk to upload to"))?;
     arm.finish(cx, what, made).await?;
     cx.emit(Event::Created { kind: "disk", id: id.clone() });
     Ok(Disk { id, undo, holds })
 }
 
-/// Deletes a disk of an earlier attempt.
-async fn discard(azure: &Azure, cx: &Cx<Undo>, id: &str, earlier: &Value) -> Result<()> {
-    let undo = Undo::DeleteDisk { disk: id.to_owned(), attempt: tags::attempt_of(earlier) };
-    cx.retry("deleting an earlier disk", || crate::undo::undo(azure, cx, &undo)).await
+/// Notes on a disk that everything was sent to it. It is closed next, and then nothing else tells whether it is whole. All that
+/// depends on it is how much is sent again by the next run, should this one be killed.
+pub async fn mark_whole(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<()> {
+    if !take_over(azure, cx, "disk", disk, versions::DISKS, &whole(&body(azure, cx)?)).await? {
+        let message = "Azure does not let it be noted that the disk is whole".to_owned();
+        cx.emit(Event::Warning { message });
+    }
+    Ok(())
 }
 
-/// Notes on a disk that everything was sent to it. It is closed next, and then nothing else tells whether it is whole.
-pub async fn mark_whole(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<()> {
-    let mut body = body(azure, cx)?;
+/// The same disk, to which everything was sent.
+fn whole(body: &Value) -> Value {
+    let mut body = body.clone();
     body["tags"] = tags::of_whole(body["tags"].take());
-    let what = "noting that the disk is whole";
-    let marked = cx.retry(what, || azure.arm.put(disk, versions::DISKS, &body)).await;
-    let marked = match marked {
-        Ok(accepted) => azure.arm.finish(cx, what, accepted).await.map(drop),
-        Err(error) => Err(error),
-    };
-    match marked {
-        // All that depends on it is how much a run sends again that comes after this one, should this one be killed.
-        Err(error) if matches!(error.kind(), Kind::Conflict | Kind::Invalid | Kind::Denied) => {
-            cx.emit(Event::Warning { message: format!("cannot note that the disk is whole: {}", error.in_full()) });
-            Ok(())
-        }
-        marked => marked,
-    }
+    body
 }
 
 fn body(azure: &Azure, cx: &Cx<Undo>) -> Result<Value> {

@@ -35,10 +35,15 @@ fn image(stage: &Stage, byte: u8) -> Arc<Image> {
 
 /// Kills a run at its 31st page; how many Azure has by then.
 async fn killed(stage: &Stage) -> u64 {
-    let reached = stage.sandbox.cut(Cut::before("PutPage", 31));
+    killed_before(stage, "PutPage", 31).await;
+    stage.requests("PutPage")
+}
+
+async fn killed_before(stage: &Stage, operation: &str, nth: u64) {
+    let reached = stage.sandbox.cut(Cut::before(operation, nth));
     tokio::select! {
         biased;
-        Ok(()) = reached => stage.requests("PutPage"),
+        Ok(()) = reached => {}
         report = stage.publish() => panic!("{:?} {:?}", report.status, report.error),
     }
 }
@@ -109,5 +114,24 @@ async fn a_file_that_changes_under_the_run_is_never_registered() {
         for kind in ["disks", "images", "image_versions", "open_sas"] {
             assert_eq!(stage.count(kind), 0, "{kind}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_taken_over_is_made_anew() {
+    // In the middle of the upload; when the disk is whole and closed; when the managed image is there.
+    for (operation, nth, taken, pages) in
+        [("PutPage", 31, "PutDisk", PAGES + 1), ("PutImage", 1, "PutDisk", PAGES + 1), ("PutGallery", 1, "PutImage", 0)]
+    {
+        let stage = stage().await;
+        killed_before(&stage, operation, nth).await;
+        let_go(&stage.state_dir(), true);
+        stage.fault(&format!(r#"{{"operation": "{taken}", "kind": "deny"}}"#));
+        let report = stage.publish().await;
+        assert_eq!(report.status, Status::Published, "{operation}: {:?}", report.error);
+        assert_eq!(report.transfer.requests, pages, "{operation}");
+        assert_eq!(stage.content_of("image_versions").content().unwrap(), stage.image.content().unwrap());
+        let left = ["disks", "images", "open_sas"].map(|kind| stage.count(kind));
+        assert_eq!((left, stage.due()), ([0; 3], 0), "{operation}");
     }
 }
