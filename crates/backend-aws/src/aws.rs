@@ -79,6 +79,7 @@ impl Backend for Aws {
 
     async fn run_key(&self, cx: &Cx<Undo>, image: &Image) -> Result<RunKey> {
         let (shape, name, _) = plan::local(self, image)?;
+        plan::wanted(self)?;
         Ok(RunKey::new([
             ("cloud", "aws".to_owned()),
             ("account", identity::account(self, cx).await?),

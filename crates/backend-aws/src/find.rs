@@ -5,7 +5,7 @@ use publisher::{Cx, Error, Kind, Result, RunKey, TAG_ATTEMPT, TAG_NAME, TAG_RUN}
 
 use crate::{
     Aws, Undo,
-    error::{classify, soon},
+    error::{classify, has_code, soon},
 };
 
 fn of_run(run: &RunKey) -> Filter {
@@ -123,7 +123,15 @@ pub async fn take_over(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Resu
     let tag = Tag::builder().key(TAG_ATTEMPT).value(aws.attempt.as_str()).build();
     let request = || {
         let request = ec2.create_tags().resources(id).tags(tag.clone());
-        async { request.send().await.map(drop).map_err(classify).map_err(soon) }
+        async { request.send().await.map(drop).map_err(classify).map_err(unknown_yet) }
     };
     cx.retry("taking over what an earlier attempt made", request).await
+}
+
+/// CreateTags takes ids of all kinds, and says of one that it does not know yet that it is none.
+fn unknown_yet(error: Error) -> Error {
+    if has_code(&error, "InvalidID") {
+        return Error::new(Kind::Transient, "AWS does not know yet what it has just made").caused_by(error);
+    }
+    soon(error)
 }

@@ -40,12 +40,9 @@ pub async fn account(aws: &Aws, cx: &Cx<Undo>) -> Result<String> {
     if let Some(known) = aws.account.get() {
         return Ok(known.clone());
     }
-    let wanted = plan::wanted(aws)?;
-    let home = wanted.first().map(String::as_str).unwrap_or_default();
     aws.clients.check_credentials().await?;
-    let has_a_role = aws.config.per_region.get(home).is_some_and(|region| region.assume_role.is_some());
-    let sts = if has_a_role { aws.clients.sts(home) } else { aws.clients.sts_as_at_home(plan::elsewhere(home)) };
-    let account = ask(&sts, cx).await?.account;
+    let home = aws.config.home_or(aws.clients.default_region());
+    let account = ask(&aws.clients.sts_as_at_home(plan::elsewhere(&home)), cx).await?.account;
     Ok(aws.account.get_or_init(|| account).clone())
 }
 

@@ -41,7 +41,7 @@ pub async fn import(azure: &Azure, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result
         return Ok(Imported { origin: Origin { kind, id, attempt, stays: keeps_disk }, undos: vec![uploaded.undo] });
     }
     let (origin, undo) = make_image(azure, cx, &uploaded.disk).await?;
-    Ok(Imported { origin, undos: std::iter::once(undo).chain(keeps_disk.then_some(uploaded.undo)).collect() })
+    Ok(Imported { origin, undos: undo.into_iter().chain(keeps_disk.then_some(uploaded.undo)).collect() })
 }
 
 /// The managed image that a run makes: one that stays has its version in its name.
@@ -54,7 +54,7 @@ pub fn image_id(azure: &Azure, cx: &Cx<Undo>, decided: &Decided) -> String {
 }
 
 /// Makes the managed image, or takes over the one that a run of the same key made before: it is of the same disk.
-async fn make_image(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(Origin, UndoId)> {
+async fn make_image(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(Origin, Option<UndoId>)> {
     let decided = azure.decided()?;
     let stays = azure.keeps_image();
     let id = image_id(azure, cx, decided);
@@ -62,14 +62,17 @@ async fn make_image(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(Origin,
     if there.as_ref().is_some_and(|image| !tags::is_of_run(image, cx.run())) {
         return Err(taken(&id));
     }
-    let undo = cx.on_failure(Undo::DeleteImage { image: id.clone(), attempt: azure.attempt.clone() }).await?;
     let body = body(azure, cx, disk, stays)?;
     let origin = Origin { kind: OriginKind::ManagedImage, id: id.clone(), attempt: azure.attempt.clone(), stays };
-    if let Some(image) = &there {
-        if image["properties"]["provisioningState"] != "Failed"
-            && take_over(azure, cx, "managed image", &id, versions::IMAGES, &body).await?
-        {
-            return Ok((origin, undo));
+    let state = there.as_ref().and_then(|image| image["properties"]["provisioningState"].as_str());
+    if stays && state == Some("Succeeded") {
+        // It may be what another machine has reported by now: it is used, and by nobody here taken back.
+        return Ok((Origin { attempt: tags::attempt_of(&there.unwrap_or_default()), ..origin }, None));
+    }
+    let undo = cx.on_failure(Undo::DeleteImage { image: id.clone(), attempt: azure.attempt.clone() }).await?;
+    if there.is_some() {
+        if state != Some("Failed") && take_over(azure, cx, "managed image", &id, versions::IMAGES, &body).await? {
+            return Ok((origin, Some(undo)));
         }
         let delete = || undo::delete(azure, cx, "managed image", &id, versions::IMAGES);
         cx.retry("deleting an earlier managed image", delete).await?;
@@ -79,7 +82,7 @@ async fn make_image(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<(Origin,
     let made = made.map_err(|error| error.context("cannot make the managed image"))?;
     azure.arm.finish(cx, what, made).await?;
     cx.emit(Event::Created { kind: "managed_image", id });
-    Ok((origin, undo))
+    Ok((origin, Some(undo)))
 }
 
 /// What is said of a managed image that has the name which ours is to have.

@@ -7,7 +7,7 @@ use crate::{Azure, Undo};
 /// Azure allows that; where it does not, the caller begins anew.
 ///
 /// # Errors
-/// What may pass and did not, and what concerns the identity.
+/// What may pass and did not, and what the identity may not do: it could not begin anew either.
 pub async fn take_over(
     azure: &Azure,
     cx: &Cx<Undo>,
@@ -22,7 +22,7 @@ pub async fn take_over(
         Err(error) => Err(error),
     };
     match taken {
-        Err(error) if matches!(error.kind(), Kind::Conflict | Kind::Invalid | Kind::Denied) => Ok(false),
+        Err(error) if matches!(error.kind(), Kind::Conflict | Kind::Invalid) => Ok(false),
         taken => taken.map(|()| true),
     }
 }

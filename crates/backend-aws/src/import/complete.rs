@@ -1,7 +1,4 @@
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use aws_sdk_ebs::types::{ChecksumAggregationMethod, ChecksumAlgorithm};
 use aws_sdk_ec2::types::SnapshotState;
@@ -45,19 +42,11 @@ pub async fn complete(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, blocks: i32, che
 /// Waits until a snapshot is completed.
 pub async fn wait(aws: &Aws, cx: &Cx<Undo>, snapshot: &str) -> Result<()> {
     let ec2 = aws.clients.ec2(aws.home()?);
-    let was_seen = AtomicBool::new(false);
     let look = || async {
-        let answer = match ec2.describe_snapshots().snapshot_ids(snapshot).send().await.map_err(classify) {
-            // A snapshot is not known everywhere the moment it is made.
-            Err(error) if error.kind() == Kind::NotFound && !was_seen.load(Ordering::Relaxed) => {
-                return Ok(Poll::Pending { percent: None, retry_after: None });
-            }
-            answer => answer?,
-        };
-        let Some(found) = answer.snapshots().first() else {
-            return Ok(Poll::Pending { percent: None, retry_after: None });
-        };
-        was_seen.store(true, Ordering::Relaxed);
+        let answer = ec2.describe_snapshots().snapshot_ids(snapshot).send().await.map_err(classify).map_err(soon)?;
+        // It is not known everywhere the moment it is made; one that stays unknown has been deleted.
+        let unknown = || soon(Error::new(Kind::NotFound, format!("{snapshot} is not there")));
+        let found = answer.snapshots.unwrap_or_default().into_iter().next().ok_or_else(unknown)?;
         match found.state() {
             Some(SnapshotState::Completed) => Ok(Poll::Ready(())),
             Some(SnapshotState::Error) => {

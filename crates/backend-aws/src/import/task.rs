@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{ImportSnapshotTask, ResourceType, SnapshotDiskContainer, SnapshotTaskDetail, UserBucket};
-use publisher::{Cx, Error, Kind, Poll, Result, Schedule};
+use publisher::{Cx, Error, Event, Kind, Poll, Result, Schedule};
 
 use crate::{
     Aws, Undo,
@@ -53,10 +53,13 @@ pub async fn earlier(aws: &Aws, cx: &Cx<Undo>) -> Result<(Option<String>, usize)
     Ok((None, tasks.len()))
 }
 
-/// Whether there is such a task. Whoever may not look begins anew.
+/// Whether there is such a task. Whoever may not look begins anew, and is told that importing will want it.
 pub async fn may_go_on(aws: &Aws, cx: &Cx<Undo>) -> Result<bool> {
     match earlier(aws, cx).await {
-        Err(error) if error.kind() == Kind::Denied => Ok(false),
+        Err(error) if error.kind() == Kind::Denied => {
+            cx.emit(Event::Warning { message: format!("cannot look for earlier imports: {error}") });
+            Ok(false)
+        }
         looked => looked.map(|(task, _)| task.is_some()),
     }
 }

@@ -13,7 +13,7 @@ use self::{
     extend::{Extension, extend},
     watch::watch,
 };
-use crate::{Azure, Registered, Undo, Version, sharing};
+use crate::{Azure, Registered, Undo, Version, sharing, upload};
 
 /// The image in one region. The id of a version is the same everywhere: a gallery resolves it to the nearest replica.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +38,10 @@ pub async fn replicate(
         Registered::Version(version) => replicate_version(azure, cx, version, to).await,
         Registered::ManagedImage { id } => {
             image::wait(azure, cx, id).await?;
+            // A run that was killed while it was made has left the disk that it was made of.
+            for left in upload::leftovers(azure, cx, registered).await? {
+                cx.always(left).await?;
+            }
             let available = |region: &Region| {
                 RegionOutcome::new(region.clone(), RegionState::Available(Replica { id: id.clone() }))
             };

@@ -52,26 +52,46 @@ pub async fn create(azure: &Azure, cx: &Cx<Undo>) -> Result<Disk> {
     let undo =
         if azure.config.keep_disk.unwrap_or_default() { cx.on_failure(undo).await } else { cx.always(undo).await }?;
     let body = body(azure, cx)?;
-    let mut holds = earlier.as_ref().map_or(Holds::Nothing, |disk| held(disk, &body));
-    if let Some(earlier) = &earlier {
-        let is_taken = match &holds {
-            Holds::Nothing => false,
-            Holds::PagesOf(_) => take_over(azure, cx, "disk", &id, versions::DISKS, &body).await?,
-            Holds::Everything { .. } => take_over(azure, cx, "disk", &id, versions::DISKS, &whole(&body)).await?,
-        };
-        if is_taken {
-            return Ok(Disk { id, undo, holds });
-        }
-        let undo = Undo::DeleteDisk { disk: id.clone(), attempt: tags::attempt_of(earlier) };
-        cx.retry("deleting an earlier disk", || crate::undo::undo(azure, cx, &undo)).await?;
-        holds = Holds::Nothing;
+    let holds = earlier.as_ref().map_or(Holds::Nothing, |disk| held(disk, &body));
+    if let Some(holds) = take_over_disk(azure, cx, &id, &body, holds).await? {
+        return Ok(Disk { id, undo, holds });
+    }
+    if earlier.is_some() {
+        discard(azure, cx, &id).await?;
     }
     let what = "making the disk";
     let made = cx.retry(what, || arm.put(&id, versions::DISKS, &body)).await;
     let made = made.map_err(|error| error.context("cannot make the disk to upload to"))?;
     arm.finish(cx, what, made).await?;
     cx.emit(Event::Created { kind: "disk", id: id.clone() });
-    Ok(Disk { id, undo, holds })
+    Ok(Disk { id, undo, holds: Holds::Nothing })
+}
+
+/// Takes over a disk that holds something of use; none if that is not to be.
+async fn take_over_disk(azure: &Azure, cx: &Cx<Undo>, id: &str, body: &Value, holds: Holds) -> Result<Option<Holds>> {
+    let body = match &holds {
+        Holds::Nothing => return Ok(None),
+        Holds::PagesOf(_) => body.clone(),
+        Holds::Everything { .. } => whole(body),
+    };
+    if !take_over(azure, cx, "disk", id, versions::DISKS, &body).await? {
+        return Ok(None);
+    }
+    // Had another machine deleted it meanwhile, this would have made it: an empty one.
+    let now = cx.retry("reading the disk", || azure.arm.find(id, versions::DISKS)).await?;
+    Ok(match (now.as_ref().map_or(Holds::Nothing, |disk| held(disk, &body)), holds) {
+        (Holds::PagesOf(_), Holds::PagesOf(earlier)) => Some(Holds::PagesOf(earlier)),
+        (Holds::Everything { is_open }, Holds::Everything { .. }) => Some(Holds::Everything { is_open }),
+        _ => None,
+    })
+}
+
+/// Deletes a disk of the run's, whichever attempt has it now.
+async fn discard(azure: &Azure, cx: &Cx<Undo>, id: &str) -> Result<()> {
+    let there = cx.retry("reading the disk", || azure.arm.find(id, versions::DISKS)).await?;
+    let Some(there) = there.filter(|disk| tags::is_of_run(disk, cx.run())) else { return Ok(()) };
+    let undo = Undo::DeleteDisk { disk: id.to_owned(), attempt: tags::attempt_of(&there) };
+    cx.retry("deleting an earlier disk", || crate::undo::undo(azure, cx, &undo)).await
 }
 
 /// Notes on a disk that everything was sent to it. It is closed next, and then nothing else tells whether it is whole. All that

@@ -126,7 +126,7 @@ async fn what_cannot_be_taken_over_is_made_anew() {
         let stage = stage().await;
         killed_before(&stage, operation, nth).await;
         let_go(&stage.state_dir(), true);
-        stage.fault(&format!(r#"{{"operation": "{taken}", "kind": "deny"}}"#));
+        stage.fault(&format!(r#"{{"operation": "{taken}", "kind": "corrupt"}}"#));
         let report = stage.publish().await;
         assert_eq!(report.status, Status::Published, "{operation}: {:?}", report.error);
         assert_eq!(report.transfer.requests, pages, "{operation}");

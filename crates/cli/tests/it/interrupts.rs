@@ -48,7 +48,7 @@ fn a_second_signal_leaves_at_once_and_names_what_takes_back_the_rest() {
     }
     signal(&process.0, "-INT");
     let mut lines = BufReader::new(process.0.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.contains("once more to leave at once")));
+    assert!(lines.any(|line| line.contains("cleaning up, 1 of")));
     signal(&process.0, "-INT");
     let said = lines.find(|line| line.contains("left at once")).unwrap();
     assert_eq!(process.0.wait().unwrap().code(), Some(130));

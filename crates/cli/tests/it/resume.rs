@@ -104,7 +104,8 @@ fn a_run_that_takes_longer_than_it_may_is_taken_back() {
     }
     let audit = stage.audit();
     assert_eq!((&audit["azure"]["disks"], &audit["azure"]["open_sas"]), (&json!([]), &json!([])));
-    assert_eq!(audit["aws"]["us-east-1"]["snapshots"], json!([]));
+    let snapshots = &audit["aws"]["us-east-1"]["snapshots"];
+    assert!(snapshots.is_null() || *snapshots == json!([]), "{snapshots}");
     let output = stage.run(&["azure", "--deadline", "soon", text(&image)]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("the deadline is \"soon\", which is no time"), "{}", stderr(&output));

@@ -73,7 +73,8 @@ const ONE_ARENA: (&str, &str) = ("MALLOC_ARENA_MAX", "1");
 fn two_hundred_publishes_grow_nothing_but_what_is_published() {
     if std::env::var_os(ONE_ARENA.0).is_none() {
         let mut again = Command::new(std::env::current_exe().unwrap());
-        let status = again.args(std::env::args_os().skip(1)).arg("--nocapture").env(ONE_ARENA.0, ONE_ARENA.1).status();
+        let args: Vec<_> = std::env::args().skip(1).filter(|arg| arg != "--nocapture").collect();
+        let status = again.args(args).arg("--nocapture").env(ONE_ARENA.0, ONE_ARENA.1).status();
         assert!(status.unwrap().success(), "its own output says why");
         return;
     }

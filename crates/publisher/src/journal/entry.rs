@@ -11,7 +11,7 @@ use crate::Stage;
 pub const SCHEMA: u32 = 2;
 
 /// Names an undo within its run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UndoId(pub(super) u64);
 

@@ -93,7 +93,7 @@ impl<B: Backend> Target for Pipeline<B> {
         let cx = Cx::new(name, run.clone(), runtime.clone(), Mode::Publish, journal);
         let work = async {
             let here = self.backend.place(&cx).await?;
-            if let Some(place) = place.filter(|place| *place != here) {
+            if let Some(place) = place.filter(|place| !place.is_empty() && *place != here) {
                 let text = format!("run {run} was in {place}, and the settings lead to {here}");
                 return Err(
                     Error::new(Kind::Config, text).with_hint("name the profile by which it published, with --profile")
@@ -164,6 +164,8 @@ impl<B: Backend> Pipeline<B> {
         self.begin(cx, image).await?;
         let found = plan.found.is_some();
         if let Some(registered) = &plan.found {
+            // Before anything that may fail: what is there is not taken back.
+            cx.journal().await.succeeded().await?;
             self.note_leftovers(cx, registered).await?;
         }
         let registered = match plan.found {

@@ -33,7 +33,10 @@ pub async fn run<U: Durable, S: Sink>(cx: &Cx<U>, layout: Arc<dyn Layout>, sink:
             in_flight.push(send(cx, &layout, &sink, &window, read));
         }
         let Some(sent) = in_flight.next().await else { break };
-        let sent = sent?;
+        let sent = match sent {
+            Err(error) if error.kind() == Kind::Cancelled => continue,
+            sent => sent?,
+        };
         report.bytes_sent += sent.bytes;
         report.requests += sent.requests;
         report.retries += sent.retries;
@@ -324,6 +327,27 @@ mod tests {
         assert_eq!(at_each[..4].iter().max(), Some(&4), "{at_each:?}");
         assert!(at_each[6..10].iter().all(|now| *now <= 2), "{at_each:?}");
         assert!(at_each[40..].iter().any(|now| *now > 4), "{at_each:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_on_its_way_when_the_run_is_to_end_arrives_and_nothing_follows_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (image, _) = disk(dir.path());
+        for cut in CUTS {
+            let (cx, sink) = (cx(), Keep::new(cut, &[Kind::Transient]));
+            let layout = Arc::new(Raw::new(image.clone(), image.virtual_size()).unwrap());
+            let cancel = async {
+                while sink.at_each.lock().unwrap().is_empty() {
+                    tokio::task::yield_now().await;
+                }
+                cx.cancel().cancel();
+            };
+            let (sent, ()) = tokio::join!(run(&cx, layout, sink.clone()), cancel);
+            assert_eq!(sent.unwrap_err().kind(), Kind::Cancelled, "{cut:?}");
+            let (begun, kept) = (sink.at_each.lock().unwrap().len(), sink.kept.lock().unwrap().len());
+            // One was told to fail, and is not sent again.
+            assert_eq!((begun <= 4, kept), (true, begun - 1), "{cut:?}: {begun}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

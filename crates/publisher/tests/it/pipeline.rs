@@ -190,7 +190,7 @@ async fn an_image_that_others_have_published_by_now_is_not_taken_back() {
 #[tokio::test]
 async fn what_was_done_in_one_place_is_not_taken_back_in_another() {
     let dir = TempDir::new().unwrap();
-    let backend = Scripted::default();
+    let backend = Scripted { place: "here".into(), ..Scripted::default() };
     let key = killed(&backend, dir.path()).await;
     let elsewhere = Scripted { place: "elsewhere".into(), ..backend.clone() };
     let error = Pipeline::new(elsewhere).clean_up(&runtime(dir.path()), &key).await.unwrap_err();
@@ -299,4 +299,17 @@ async fn a_run_that_is_gone_on_with_has_to_be_the_same() {
     assert!(error.message.contains(&format!("is not what run {key} published")), "{}", error.message);
     let same = image(dir.path());
     assert_eq!(Pipeline::new(backend).publish(&runtime, &same, Mode::Publish).await.status, Status::Published);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_a_killed_run_registered_is_not_taken_back_by_one_that_finds_it_and_is_interrupted() {
+    let dir = TempDir::new().unwrap();
+    let backend = Scripted::default();
+    killed(&backend, dir.path()).await;
+    let finding = Scripted { is_found: true, ..backend.clone() };
+    let mut runtime = runtime(dir.path());
+    runtime.deadline = Some(Duration::from_secs(60));
+    let report = Pipeline::new(finding).publish(&runtime, &image(dir.path()), Mode::Publish).await;
+    assert_eq!(report.error.unwrap().kind, Kind::TimedOut);
+    assert_eq!(things(&backend), ["import", "register"], "only what was needed on the way has gone");
 }

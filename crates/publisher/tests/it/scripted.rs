@@ -31,6 +31,8 @@ pub struct Scripted {
     pub resumes: Option<String>,
     /// Where it says that it is.
     pub place: String,
+    /// Whether preflight finds the image, and looking for leftovers never ends.
+    pub is_found: bool,
     /// Whether another process has published what it registered.
     pub is_published: bool,
     /// Whether the first attempt at every undo fails in a way that may pass.
@@ -92,7 +94,7 @@ impl Backend for Scripted {
             steps: vec!["make things".into()],
             regions: vec![Region("here".into())],
             denied: Vec::new(),
-            found: None,
+            found: self.is_found.then(|| Made { thing: "register".into(), undo: UndoId::default() }),
         })
     }
 
@@ -134,6 +136,9 @@ impl Backend for Scripted {
     }
 
     async fn leftovers(&self, _: &Cx<String>, _: &Made) -> Result<Vec<String>> {
+        if self.is_found {
+            std::future::pending::<()>().await;
+        }
         Ok(Vec::new())
     }
 
