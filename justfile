@@ -32,6 +32,10 @@ demo:
 test *FLAGS:
     cargo test --workspace {{ FLAGS }}
 
+# So many runs of each backend in which requests fail by chance, from a seed on; each prints how its runs ended
+chaos RUNS='334' SEED='1':
+    PUBLISH_CHAOS_RUNS='{{ RUNS }}' PUBLISH_CHAOS_SEED='{{ SEED }}' cargo test -p backend-azure -p backend-aws --test it by_chance
+
 # The inner loops beside qemu-img and sha256sum; TMPDIR says on which file system
 bench *FLAGS:
     cargo bench --manifest-path crates/vhd/bench/Cargo.toml {{ FLAGS }}

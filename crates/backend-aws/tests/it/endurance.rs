@@ -10,7 +10,7 @@ use vhd::Image;
 
 use crate::{
     stage::Stage,
-    trials::{Subject, chaos, faults, interrupts, kill},
+    trials::{Subject, chaos, faults, interrupts, kill, secrets},
 };
 
 async fn stage(route: Route) -> Stage {
@@ -152,4 +152,12 @@ async fn faults_by_chance_are_outlived_or_told_through_s3() {
 #[tokio::test(start_paused = true)]
 async fn faults_by_chance_are_outlived_or_told_through_ebs_direct() {
     chaos::run("AWS through EBS direct", 50, async || stage(Route::Ebs).await).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_gets_no_answer_gives_no_secret_away() {
+    for route in [Route::S3, Route::Ebs] {
+        let variables = stage(route).await.variables();
+        secrets::run(async || stage(route).await, &[variables.get("AWS_SECRET_ACCESS_KEY").unwrap()]).await;
+    }
 }

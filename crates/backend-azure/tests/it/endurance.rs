@@ -10,7 +10,7 @@ use vhd::Image;
 
 use crate::{
     stage::Stage,
-    trials::{Subject, chaos, faults, interrupts, kill},
+    trials::{Subject, chaos, faults, interrupts, kill, secrets},
 };
 
 async fn stage(source: Source) -> Stage {
@@ -116,4 +116,12 @@ async fn any_fault_of_any_operation_ends_well_or_is_told_and_leaves_nothing() {
 #[tokio::test(start_paused = true)]
 async fn faults_by_chance_are_outlived_or_told() {
     chaos::run("Azure", 50, async || stage(Source::ManagedImage).await).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_gets_no_answer_gives_no_secret_away() {
+    let variables = stage(Source::ManagedImage).await.variables();
+    // How each signature of the sandbox begins, and each token.
+    let secrets = ["sandbox-signature-", "eyJhbGciOiJub25l", variables.get("AZURE_CLIENT_SECRET").unwrap()];
+    secrets::run(async || stage(Source::ManagedImage).await, &secrets).await;
 }

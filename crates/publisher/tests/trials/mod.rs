@@ -5,6 +5,7 @@ pub mod chaos;
 pub mod faults;
 pub mod interrupts;
 pub mod kill;
+pub mod secrets;
 
 use std::{
     fs::File,
