@@ -125,7 +125,7 @@ pub async fn take_over(aws: &Aws, cx: &Cx<Undo>, region: &str, id: &str) -> Resu
         let request = ec2.create_tags().resources(id).tags(tag.clone());
         async { request.send().await.map(drop).map_err(classify).map_err(unknown_yet) }
     };
-    cx.retry("taking over what an earlier attempt made", request).await
+    cx.retry("noting whose it is", request).await
 }
 
 /// CreateTags takes ids of all kinds, and says of one that it does not know yet that it is none.
@@ -134,4 +134,9 @@ fn unknown_yet(error: Error) -> Error {
         return Error::new(Kind::Transient, "AWS does not know yet what it has just made").caused_by(error);
     }
     soon(error)
+}
+
+/// Whether an import goes on.
+pub fn is_active(task: &ImportSnapshotTask) -> bool {
+    task.snapshot_task_detail().and_then(|detail| detail.status()) == Some("active")
 }

@@ -1,6 +1,5 @@
 use std::fmt;
 
-use aws_sdk_ec2::types::ImportSnapshotTask;
 use publisher::{Attempt, Cx, Error, Event, Kind, Result};
 use serde::{Deserialize, Serialize};
 
@@ -57,11 +56,9 @@ pub async fn undo(aws: &Aws, cx: &Cx<Undo>, undo: &Undo) -> Result<()> {
                 Err(error) if error.kind() == Kind::Denied => Vec::new(),
                 tasks => tasks?,
             };
-            let is_active = |task: &&ImportSnapshotTask| {
-                task.snapshot_task_detail().and_then(|detail| detail.status()) == Some("active")
-            };
-            let others = tasks.iter().filter(is_active).map(|task| tags::attempt_of(task.tags()));
-            if others.into_iter().any(|owner| !is_ours(&owner, attempt)) {
+            let mut others =
+                tasks.iter().filter(|task| find::is_active(task)).map(|task| tags::attempt_of(task.tags()));
+            if others.any(|owner| !is_ours(&owner, attempt)) {
                 return Ok(());
             }
             delete_object(aws, region, bucket, key).await

@@ -108,9 +108,7 @@ async fn is_made(azure: &Azure, cx: &Cx<Undo>, id: &str) -> Result<bool> {
                 .with_hint("publish again: the next version is taken, or the same one if it is this image"))
         }
         Some(version) if version["properties"]["provisioningState"] == "Deleting" => {
-            Err(Error::new(Kind::Conflict, "another run of the same image takes this version back")
-                .about(id)
-                .with_hint("publish again when that run has ended"))
+            Err(Error::overtaken("another run of the same image takes back this version").about(id))
         }
         there => Ok(there.is_some_and(|version| version["properties"]["provisioningState"] != "Failed")),
     }

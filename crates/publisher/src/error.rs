@@ -97,6 +97,12 @@ impl Error {
         Self::new(Kind::Cancelled, "interrupted")
     }
 
+    /// Another run of the same image is at it, or has what this one needs.
+    #[must_use]
+    pub fn overtaken(message: impl Into<String>) -> Self {
+        Self::new(Kind::Conflict, message).with_hint("publish again when that run has ended: what it has made is found")
+    }
+
     /// Adds what caused it.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

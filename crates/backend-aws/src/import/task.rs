@@ -38,8 +38,7 @@ pub async fn import(aws: &Aws, cx: &Cx<Undo>, bucket: &str, key: &str) -> Result
 pub async fn earlier(aws: &Aws, cx: &Cx<Undo>) -> Result<(Option<String>, usize)> {
     let tasks = find::imports_of_run(aws, cx, aws.home()?).await?;
     let detail = ImportSnapshotTask::snapshot_task_detail;
-    let is_active = |task: &&ImportSnapshotTask| detail(task).and_then(SnapshotTaskDetail::status) == Some("active");
-    if let Some(id) = tasks.iter().find(is_active).and_then(ImportSnapshotTask::import_task_id) {
+    if let Some(id) = tasks.iter().find(|task| find::is_active(task)).and_then(ImportSnapshotTask::import_task_id) {
         return Ok((Some(id.to_owned()), tasks.len()));
     }
     for task in &tasks {

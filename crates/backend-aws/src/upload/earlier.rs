@@ -1,7 +1,7 @@
 //! What runs of the same key have left that were killed.
 
 use aws_sdk_ec2::types::{Snapshot, SnapshotState};
-use publisher::{Cx, Error, Kind, Result};
+use publisher::{Cx, Error, Result};
 
 use super::Uploaded;
 use crate::{Aws, Undo, config::Via, find, import::task, tags, undo};
@@ -71,8 +71,5 @@ pub async fn explain_absence(aws: &Aws, cx: &Cx<Undo>, snapshot: &str, error: Er
         || "somebody has deleted the snapshot".to_owned(),
         |owner| format!("{owner} publishes the same image, and has deleted the snapshot"),
     );
-    Error::new(Kind::Conflict, who)
-        .about(snapshot)
-        .with_hint("publish again when that run has ended: what it has made is found")
-        .caused_by(error)
+    Error::overtaken(who).about(snapshot).caused_by(error)
 }

@@ -61,9 +61,7 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, bucket: &str) 
         Err(error) if error.kind() != Kind::NotFound => Err(error),
         // Another machine goes on from the same upload: it was quicker, or has ended it.
         Err(error) if !is_uploaded().await? => {
-            Err(Error::new(Kind::Conflict, "another run of the same image has ended the upload")
-                .with_hint("publish again when that run has ended: what it has made is found")
-                .caused_by(error))
+            Err(Error::overtaken("another run of the same image has ended the upload").caused_by(error))
         }
         _ => Ok(uploaded),
     }

@@ -1,9 +1,9 @@
 //! Killed, interrupted and failed at any request, and run again: the same is published, and nothing else is left.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, sync::Arc};
 
 use backend_aws::{Route, Sharing};
-use publisher::{Cleanup, Mode, Names, Pipeline, RunKey, Runtime, Target, TargetReport};
+use publisher::{Names, Pipeline, Runtime, Target};
 use sandbox::Sandbox;
 use serde_json::{Map, Value, json};
 use vhd::Image;
@@ -28,16 +28,16 @@ impl Subject for Stage {
         &self.sandbox
     }
 
-    fn state_dir(&self) -> PathBuf {
-        self.dir.path().join("state")
+    fn image(&self) -> &Arc<Image> {
+        &self.image
     }
 
     fn runtime(&self) -> Runtime {
         self.runtime()
     }
 
-    async fn publish_by(&self, runtime: &Runtime) -> TargetReport {
-        Pipeline::new(self.backend().await.unwrap()).publish(runtime, &self.image, Mode::Publish).await
+    async fn target(&self) -> Box<dyn Target> {
+        Box::new(Pipeline::new(self.backend().await.unwrap()))
     }
 
     /// What S3 has it tells; what blocks a pending snapshot has, the journal alone.
@@ -47,11 +47,6 @@ impl Subject for Stage {
             (false, true) => 32 * vhd::CONTENT_BLOCK,
             (false, false) => u64::MAX,
         }
-    }
-
-    async fn clean_up(&self, run: &RunKey) -> Cleanup {
-        let pipeline = Pipeline::new(self.backend().await.unwrap());
-        pipeline.clean_up(&self.runtime(), run).await.unwrap()
     }
 
     fn outcome(&self) -> Value {

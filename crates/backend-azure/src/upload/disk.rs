@@ -163,9 +163,7 @@ pub async fn check_owner(azure: &Azure, cx: &Cx<Undo>, disk: &str) -> Result<()>
         || "somebody has deleted the disk".to_owned(),
         |owner| format!("{owner} publishes the same image and has taken over the disk"),
     );
-    Err(Error::new(Kind::Conflict, who)
-        .about(disk)
-        .with_hint("publish again when that run has ended: what it has made is found"))
+    Err(Error::overtaken(who).about(disk))
 }
 
 /// Ends the access. Azure validates what was uploaded here, and not before.

@@ -1,9 +1,9 @@
 //! Killed, interrupted and failed at any request, and run again: the same is published, and nothing else is left.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use backend_azure::Source;
-use publisher::{Cleanup, Mode, Pipeline, RunKey, Runtime, Target, TargetReport};
+use publisher::{Pipeline, Runtime, Target};
 use sandbox::Sandbox;
 use serde_json::{Map, Value, json};
 use vhd::Image;
@@ -25,26 +25,21 @@ impl Subject for Stage {
         &self.sandbox
     }
 
-    fn state_dir(&self) -> PathBuf {
-        self.dir.path().join("state")
+    fn image(&self) -> &Arc<Image> {
+        &self.image
     }
 
     fn runtime(&self) -> Runtime {
         self.runtime()
     }
 
-    async fn publish_by(&self, runtime: &Runtime) -> TargetReport {
-        Pipeline::new(self.backend().unwrap()).publish(runtime, &self.image, Mode::Publish).await
+    async fn target(&self) -> Box<dyn Target> {
+        Box::new(Pipeline::new(self.backend().unwrap()))
     }
 
     /// Sixteen pages are on their way at first, and what is on the disk can be read back.
     fn window(&self, _: bool) -> u64 {
         16 * (4 << 20)
-    }
-
-    async fn clean_up(&self, run: &RunKey) -> Cleanup {
-        let pipeline = Pipeline::new(self.backend().unwrap());
-        pipeline.clean_up(&self.runtime(), run).await.unwrap()
     }
 
     fn outcome(&self) -> Value {

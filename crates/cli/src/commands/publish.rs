@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub async fn publish(args: &Publish, clouds: &[CloudName]) -> Result<Exit> {
-    publish_as(args, clouds, Some(typed()), None).await
+    publish_as(args, clouds, typed(), None).await
 }
 
 /// What was typed, for whoever goes on with the run.
@@ -33,7 +33,7 @@ fn typed() -> CommandLine {
 pub async fn publish_as(
     args: &Publish,
     clouds: &[CloudName],
-    command: Option<CommandLine>,
+    command: CommandLine,
     resumed: Option<(CloudName, RunKey)>,
 ) -> Result<Exit> {
     let mut settings = Settings::resolve(args)?;
@@ -53,7 +53,7 @@ pub async fn publish_as(
     let variables = stage.as_ref().map_or_else(Variables::of_process, |stage| stage.point_at(&mut settings));
     let state_dir = stage.as_ref().map(Rehearsal::state_dir).or_else(|| settings.state_dir());
     let mut runtime = Runtime::new(render::reporter(), state_dir);
-    (runtime.keep, runtime.deadline, runtime.command) = (args.keep, deadline, command);
+    (runtime.keep, runtime.deadline, runtime.command) = (args.keep, deadline, Some(command));
     let only = resumed.as_ref().map(|(cloud, _)| [*cloud]);
     runtime.resumes = resumed.map(|(_, run)| run);
     let clouds = only.as_ref().map_or(clouds, |only| only);

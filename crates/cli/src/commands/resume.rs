@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::Parser;
 use publisher::{CommandLine, Error, Kind, PastRun, PastState, Result};
@@ -26,7 +26,7 @@ pub async fn resume(args: &Resume) -> Result<Exit> {
     let dir = std::path::absolute(&dir).unwrap_or(dir);
     enter(&command.dir)?;
     let typed = Publish { state_dir: Some(dir), format: args.journals.format, ..typed };
-    publish::publish_as(&typed, backends::of(clouds), Some(command), Some((cloud, run.run))).await
+    publish::publish_as(&typed, backends::of(clouds), command, Some((cloud, run.run))).await
 }
 
 fn one(mut found: Vec<PastRun>) -> Result<PastRun> {
@@ -56,7 +56,7 @@ fn parse(command: &CommandLine) -> Result<(Publish, Clouds)> {
     }
 }
 
-fn enter(dir: &PathBuf) -> Result<()> {
+fn enter(dir: &Path) -> Result<()> {
     std::env::set_current_dir(dir).map_err(|error| {
         Error::new(Kind::Local, format!("the run was begun in {}, which cannot be entered", dir.display()))
             .caused_by(error)

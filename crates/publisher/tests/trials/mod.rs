@@ -10,27 +10,40 @@ pub mod secrets;
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use publisher::{Cleanup, RunKey, Runtime, TargetReport};
+use publisher::{Cleanup, Mode, RunKey, Runtime, Target, TargetReport};
 use sandbox::Sandbox;
 use serde_json::Value;
+use vhd::Image;
 
 /// A sandbox with a backend and an image.
 pub trait Subject {
     fn sandbox(&self) -> &Sandbox;
 
-    /// Where journals are kept.
-    fn state_dir(&self) -> PathBuf;
+    fn image(&self) -> &Arc<Image>;
 
     fn runtime(&self) -> Runtime;
 
+    /// The backend in its pipeline: another process each time.
+    async fn target(&self) -> Box<dyn Target>;
+
+    /// Where journals are kept.
+    fn state_dir(&self) -> PathBuf {
+        self.runtime().state_dir.unwrap()
+    }
+
     /// Publishes; how it ended.
-    async fn publish_by(&self, runtime: &Runtime) -> TargetReport;
+    async fn publish_by(&self, runtime: &Runtime) -> TargetReport {
+        self.target().await.publish(runtime, self.image(), Mode::Publish).await
+    }
 
     /// Takes back what a journal says of a run.
-    async fn clean_up(&self, run: &RunKey) -> Cleanup;
+    async fn clean_up(&self, run: &RunKey) -> Cleanup {
+        self.target().await.clean_up(&self.runtime(), run).await.unwrap()
+    }
 
     /// What is published and what is left, without what is otherwise in every run.
     fn outcome(&self) -> Value;
