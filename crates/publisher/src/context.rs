@@ -1,4 +1,8 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +25,26 @@ pub struct Cx<U> {
     mode: Mode,
     budget: Arc<RetryBudget>,
     journal: Arc<Mutex<Journal<U>>>,
+    notes: Arc<Notes>,
     pub(crate) totals: Arc<Totals>,
+}
+
+/// What is to be noted of ranges that were sent, by the name of where.
+#[derive(Debug, Default)]
+struct Notes(std::sync::Mutex<BTreeMap<String, Vec<Extent>>>);
+
+impl Notes {
+    fn add(&self, to: &str, range: Extent) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match notes.get_mut(to) {
+            Some(ranges) => ranges.push(range),
+            None => drop(notes.insert(to.to_owned(), vec![range])),
+        }
+    }
+
+    fn take(&self) -> BTreeMap<String, Vec<Extent>> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl<U: Durable> Cx<U> {
@@ -34,6 +57,7 @@ impl<U: Durable> Cx<U> {
             mode,
             budget: Arc::default(),
             journal: Arc::new(Mutex::new(journal)),
+            notes: Arc::default(),
             totals: Arc::default(),
         }
     }
@@ -49,6 +73,7 @@ impl<U: Durable> Cx<U> {
             mode: self.mode,
             budget: Arc::default(),
             journal: self.journal.clone(),
+            notes: self.notes.clone(),
             totals: Arc::default(),
         }
     }
@@ -125,7 +150,14 @@ impl<U: Durable> Cx<U> {
     /// # Errors
     /// [`Kind::Local`] if the journal cannot be written.
     pub async fn note_sent(&self, to: &str, range: Extent) -> Result<()> {
-        self.journal().await.note_sent(to, range).await
+        self.notes.add(to, range);
+        let journal = self.journal().await;
+        // Whoever comes first writes for all that have come meanwhile, who then find nothing to write. Should that fail, the run
+        // does, and what was not noted is only sent again.
+        match self.notes.take() {
+            notes if notes.is_empty() => Ok(()),
+            notes => journal.note_sent(notes).await,
+        }
     }
 
     /// What runs of this key that were killed have noted to be in `to`, in the order in which it got there.

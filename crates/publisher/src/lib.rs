@@ -51,7 +51,6 @@ pub use poll::{Poll, Schedule};
 pub use report::{ErrorReport, ImageReport, RegionReport, Report, Status, TargetReport, TransferReport};
 pub use retry::RetryBudget;
 pub use run::RunKey;
-pub(crate) use runtime::BUFFER_KIB;
 pub use runtime::{Begun, Runtime};
 pub use secret::SecretUrl;
 pub use spec::{ImageSpec, Names, TAG_ATTEMPT, TAG_DIGEST, TAG_INTERMEDIATE, TAG_NAME, TAG_RUN};

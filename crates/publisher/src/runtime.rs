@@ -4,14 +4,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{CommandLine, Reporter, RunKey};
+use crate::{CommandLine, Reporter, RunKey, transfer::Buffers};
 
-/// Memory that all transfers of a process together may hold in buffers, in KiB: sixteen of Azure's largest pages. The HTTP clients copy a body once more to
-/// encrypt it and the allocator keeps some of what is freed, so a process peaks at some times this.
-pub(crate) const BUFFER_KIB: usize = 64 << 10;
+/// Memory that all transfers of a process together may hold in buffers, in KiB: sixteen of Azure's largest pages. The HTTP
+/// clients copy some of a body once more to encrypt it.
+const BUFFER_KIB: u32 = 64 << 10;
 
 /// What all runs of a process share.
 #[derive(Clone, Debug)]
@@ -31,8 +30,8 @@ pub struct Runtime {
     pub command: Option<CommandLine>,
     /// The run that is to be gone on with, and no other.
     pub resumes: Option<RunKey>,
-    /// One permit for each KiB of buffer.
-    pub(crate) buffers: Arc<Semaphore>,
+    /// Where what is read and on its way is kept.
+    pub(crate) buffers: Buffers,
     /// The runs that are under way.
     pub begun: Begun,
 }
@@ -73,7 +72,7 @@ impl Runtime {
             deadline: None,
             command: None,
             resumes: None,
-            buffers: Arc::new(Semaphore::new(BUFFER_KIB)),
+            buffers: Buffers::new(BUFFER_KIB),
             begun: Begun::default(),
         }
     }

@@ -50,6 +50,13 @@ impl Content {
         Ok(())
     }
 
+    /// Writes the end of `start..end`, and records all of it as written.
+    pub fn write_end(&self, bytes: &[u8], start: u64, end: u64) -> io::Result<()> {
+        self.write(bytes, end - bytes.len() as u64)?;
+        self.mark(start, end);
+        Ok(())
+    }
+
     /// Makes a range read as zeros, and as never written.
     pub fn clear(&self, offset: u64, length: u64) -> io::Result<()> {
         let zeros = vec![0; 1 << 20];

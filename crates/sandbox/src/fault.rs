@@ -46,11 +46,17 @@ pub struct Fault {
     /// How many go wrong.
     #[serde(default = "one")]
     pub times: u32,
+    /// Only one in so many of these calls goes wrong.
+    #[serde(default = "one")]
+    pub every: u32,
     /// How.
     pub kind: FaultKind,
     /// Only in this region of AWS.
     #[serde(default)]
     pub region: Option<String>,
+    /// How many calls have been let through since the last that went wrong.
+    #[serde(skip)]
+    spared: u32,
 }
 
 fn one() -> u32 {
@@ -157,7 +163,10 @@ impl Faults {
             }
             if rule.nth > 1 {
                 rule.nth -= 1;
+            } else if rule.spared + 1 < rule.every {
+                rule.spared += 1;
             } else if rule.times > 0 && hit.is_none() {
+                rule.spared = 0;
                 rule.times -= 1;
                 hit = Some(rule.kind);
             }
@@ -201,6 +210,14 @@ mod tests {
         assert_eq!(next("PutPage"), Some(FaultKind::Throttle));
         assert_eq!(next("PutPage"), Some(FaultKind::Throttle));
         assert_eq!(next("PutPage"), None);
+    }
+
+    #[test]
+    fn a_rule_may_spare_most_calls() {
+        let faults = Faults::default();
+        faults.add(r#"{"operation": "PutPage", "every": 3, "times": 2, "kind": "throttle"}"#.parse().unwrap());
+        let hits: Vec<_> = (1..10).filter(|_| faults.next("PutPage", None).is_some()).collect();
+        assert_eq!(hits, [3, 6]);
     }
 
     #[test]

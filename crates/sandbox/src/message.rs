@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::content::Content;
 
-/// A request with all of its body.
+/// A request, read and buffered.
 #[derive(Debug)]
 pub struct Call {
     pub method: Method,
@@ -18,13 +18,16 @@ pub struct Call {
     /// The query, decoded.
     pub query: BTreeMap<String, String>,
     pub headers: HeaderMap,
+    /// Of image data that was thrown away, its end alone.
     pub body: Bytes,
+    /// Bytes in the body as it was sent.
+    pub length: u64,
     /// Scheme, host and port that the client used.
     pub origin: String,
 }
 
 impl Call {
-    pub fn new(method: Method, path_and_query: &str, headers: HeaderMap, body: Bytes, origin: String) -> Self {
+    pub fn new(method: Method, path_and_query: &str, headers: HeaderMap, origin: String) -> Self {
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         Self {
@@ -33,7 +36,8 @@ impl Call {
             path: path.to_owned(),
             query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             headers,
-            body,
+            body: Bytes::new(),
+            length: 0,
             origin,
         }
     }
@@ -49,6 +53,16 @@ impl Call {
     /// The body as JSON; null where there is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// Whether more was sent than was kept.
+    pub fn is_discarded(&self) -> bool {
+        self.body.len() as u64 != self.length
+    }
+
+    /// Whether it is a part of an object that tells what the whole is: the first, with a VHD's table.
+    pub fn says_what_it_is(&self) -> bool {
+        self.param("partNumber") == Some("1")
     }
 
     pub fn is_read(&self) -> bool {

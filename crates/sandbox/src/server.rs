@@ -10,22 +10,28 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::BoxBody};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::{
     body::{Frame, Incoming},
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 
 use crate::{
-    Clock, Cut, Environment, Fault, FaultKind, Pace, Point, audit,
+    Clock, Cut, Environment, Fault, FaultKind, Link, Pace, Point, audit,
     aws::{self, Aws, Decision, Grant},
     azure::{self, Azure},
     content::Content,
     cut::Cuts,
     fault::Faults,
+    intake,
+    link::Gate,
     message::{Call, Reply},
     tls,
 };
@@ -54,6 +60,11 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// How long things take.
     pub pace: Pace,
+    /// What the line to it is like.
+    pub link: Link,
+    /// Whether image data is taken on trust and thrown away, but for the ends that say what it is: then the time of a client
+    /// is its own. No checksum is compared and no content can be read back.
+    pub discard: bool,
 }
 
 impl Settings {
@@ -61,7 +72,7 @@ impl Settings {
     #[must_use]
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
         let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        Self { listen, state_dir: state_dir.into(), pace: Pace::instant() }
+        Self { listen, state_dir: state_dir.into(), pace: Pace::instant(), link: Link::default(), discard: false }
     }
 }
 
@@ -81,6 +92,9 @@ pub(crate) struct World {
     pub aws: Aws,
     pub clock: Clock,
     pub pace: Pace,
+    pub link: Link,
+    pub gate: Gate,
+    pub discard: bool,
     pub faults: Faults,
     pub cuts: Cuts,
     pub traffic: Traffic,
@@ -126,10 +140,13 @@ impl Traffic {
         let count = counts.entry(route.operation.clone()).or_default();
         count.requests += 1;
         count.mutates = route.mutates;
-        count.bytes += body.len() as u64;
+        count.bytes += call.length;
         if route.carries_image {
-            count.zero_bodies += u64::from(vhd::zero::is_zero(body));
             count.unsealed += u64::from(!CHECKSUMS.iter().any(|name| call.header(name).is_some()));
+        }
+        // Of what was thrown away nothing is known.
+        if route.carries_image && !call.is_discarded() {
+            count.zero_bodies += u64::from(vhd::zero::is_zero(body));
             count.zero_pages +=
                 body.as_chunks::<4096>().0.iter().filter(|page| vhd::zero::is_zero(*page)).count() as u64;
         }
@@ -186,6 +203,9 @@ impl Sandbox {
             aws: Aws::default(),
             clock: Clock::default(),
             pace: settings.pace,
+            link: settings.link,
+            gate: Gate::new(&settings.link),
+            discard: settings.discard,
             faults: Faults::default(),
             cuts: Cuts::default(),
             traffic: Traffic::default(),
@@ -292,10 +312,15 @@ async fn serve(listener: TcpListener, acceptor: tokio_rustls::TlsAcceptor, world
                 let _ = stream.set_nodelay(true);
                 let (acceptor, world) = (acceptor.clone(), world.clone());
                 connections.spawn(async move {
-                    let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let service = service_fn(|request| answer(&world, request));
                     // A connection that breaks is the client's business.
-                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    match is_tls(&stream).await {
+                        Ok(true) => {
+                            let Ok(stream) = acceptor.accept(stream).await else { return };
+                            talk(stream, &world, "https").await;
+                        }
+                        Ok(false) => talk(stream, &world, "http").await,
+                        Err(_) => {}
+                    }
                 });
             }
             Some(_) = connections.join_next() => {}
@@ -303,25 +328,45 @@ async fn serve(listener: TcpListener, acceptor: tokio_rustls::TlsAcceptor, world
     }
 }
 
+/// Whether a client begins with a TLS handshake, which no request of HTTP does (RFC 8446, section 5.1, `ContentType`).
+async fn is_tls(stream: &TcpStream) -> std::io::Result<bool> {
+    const HANDSHAKE: u8 = 22;
+    let mut first = [0];
+    Ok(stream.peek(&mut first).await? == 1 && first[0] == HANDSHAKE)
+}
+
+async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, world: &World, scheme: &'static str) {
+    let service = service_fn(|request| answer(world, scheme, request));
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
 /// Ends a connection without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is reset")]
 struct Reset;
 
-/// More than any client of ours or of AWS puts into one request.
-const LARGEST_BODY: usize = 256 << 20;
+fn route(call: &Call) -> Route {
+    if aws::is_addressed(call) { aws::route(call) } else { azure::route(call) }
+}
 
-async fn answer(world: &World, request: Request<Incoming>) -> Result<Response<Body>, Reset> {
+async fn answer(world: &World, scheme: &str, request: Request<Incoming>) -> Result<Response<Body>, Reset> {
     let (head, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else { return Err(Reset) };
     let host = head.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let origin = format!("https://{host}");
+    let origin = format!("{scheme}://{host}");
     let path = head.uri.path_and_query().map_or("/", |p| p.as_str());
-    let mut call = Call::new(head.method, path, head.headers, body.to_bytes(), origin);
+    let mut call = Call::new(head.method, path, head.headers, origin);
+    // What carries image data is known by its head alone.
+    let discarded =
+        world.discard && call.method == http::Method::PUT && !call.says_what_it_is() && route(&call).carries_image;
+    let taken = intake::read(body, &world.gate, discarded).await.ok_or(Reset)?;
+    (call.body, call.length) = (taken.bytes, taken.length);
     if call.path.starts_with("/_sandbox") {
         return respond(&call, audit::answer(world, &call).await).map_err(|_| Reset);
     }
-    let route = if aws::is_addressed(&call) { aws::route(&call) } else { azure::route(&call) };
+    let route = route(&call);
+    if !world.link.latency.is_zero() {
+        tokio::time::sleep(world.link.latency).await;
+    }
     let Some((point, tell)) = world.cuts.next(&route.operation) else {
         let reply = act(world, &route, &mut call).await?;
         return respond(&call, reply).map_err(|_| Reset);

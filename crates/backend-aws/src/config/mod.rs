@@ -33,7 +33,8 @@ pub struct Config {
     pub route: Option<Route>,
     /// The service role that ImportSnapshot reads the bucket with; `vmimport` if it is left out.
     pub role: Option<String>,
-    /// How many blocks EBS direct is sent in a second at the most; 1000 if it is left out, which is an account's quota.
+    /// How many blocks EBS direct is sent in a second at the most. If it is left out, as many as AWS takes, and 1000, which is an
+    /// account's quota, once it asks for fewer.
     pub blocks_per_second: Option<u32>,
     /// The AMI's name; name and version if it is left out, or name and digest where there is no version.
     pub ami_name: Option<String>,

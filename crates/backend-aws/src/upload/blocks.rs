@@ -17,7 +17,7 @@ use aws_sdk_ebs::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use publisher::{
     Cx, Error, Event, Kind, Result,
-    transfer::{self, Chunk, Cut, Limits, Sink},
+    transfer::{self, Chunk, Cut, Limits, Pace, Sink},
 };
 use sha2::{Digest, Sha256};
 use vhd::{CONTENT_BLOCK, Extent, GIB, Image, Layout, Raw};
@@ -28,7 +28,8 @@ use super::{
 };
 use crate::{Aws, Undo, error::classify};
 
-/// What an account may put in a second, unless it has asked for more (EBS, "Service quotas", PutSnapshotBlock).
+/// What an account may put in a second, unless it has asked for more (EBS, "Service quotas", PutSnapshotBlock). AWS says when it is
+/// too much; until then nobody knows what else the account puts, or what it has asked for.
 const PUTS_PER_SECOND: u32 = 1000;
 /// Minutes after which AWS gives up a snapshot to which nothing is written.
 const TIMEOUT_MINUTES: i32 = 60;
@@ -64,7 +65,7 @@ pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, earlier: Optio
         snapshot: snapshot.clone(),
         image: image.clone(),
         skip_zeros,
-        per_second: aws.config.blocks_per_second.unwrap_or(PUTS_PER_SECOND),
+        pace: aws.config.blocks_per_second.map_or(Pace::PerSecondOnceThrottled(PUTS_PER_SECOND), Pace::PerSecond),
         zero: hash(&vec![0; CONTENT_BLOCK as usize]),
         is_known: AtomicBool::new(earlier.is_some()),
         there,
@@ -130,7 +131,7 @@ struct Blocks {
     snapshot: String,
     image: Arc<Image>,
     skip_zeros: bool,
-    per_second: u32,
+    pace: Pace,
     /// SHA-256 of a block of zeros.
     zero: [u8; 32],
     /// Whether a block has got through: then the snapshot is one that AWS knows.
@@ -159,7 +160,7 @@ impl Sink for Blocks {
     }
 
     fn limits(&self) -> Limits {
-        Limits { start: 32, most: 64, per_second: Some(self.per_second) }
+        Limits { start: 64, most: 96, pace: self.pace }
     }
 
     /// The hash is the one from the first reading of the image: AWS compares it with what arrives, so a block that has

@@ -15,7 +15,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 use publisher::{
     Cx, Error, Event, Kind, Result,
-    transfer::{self, Chunk, Cut, Limits, Sink},
+    transfer::{self, Chunk, Cut, Limits, Pace, Sink},
 };
 use vhd::{DynamicVhd, Image, Layout, MIB};
 
@@ -275,7 +275,7 @@ impl Sink for Parts {
 
     fn limits(&self) -> Limits {
         // Each connection keeps room for a part of its own beside our buffers, so there are few of them.
-        Limits { start: 4, most: 4, per_second: None }
+        Limits { start: 8, most: 12, pace: Pace::Free }
     }
 
     fn seal(&self, chunk: &Chunk) -> Result<u64> {
@@ -289,6 +289,12 @@ impl Sink for Parts {
         let is_there = there.is_some();
         self.done().extend(there.map(|part| (number, part)));
         is_there
+    }
+
+    /// A part that arrives again may have another ETag, where the bucket encrypts with a key, and then the one that was noted first
+    /// is no longer one.
+    fn may_send_twice(&self) -> bool {
+        false
     }
 
     async fn put(&self, chunk: &Chunk, seal: &u64) -> Result<()> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use azure_core::http::Transport;
 use publisher::{
     Cx, Kind, Result,
-    transfer::{Chunk, Cut, Limits, Sink},
+    transfer::{Chunk, Cut, Limits, Pace, Sink},
 };
 use tokio::time::Instant;
 use vhd::{Extent, extent};
@@ -19,8 +19,6 @@ use crate::{Azure, Undo};
 pub const LONGEST: u64 = 4 << 20;
 /// A multiple of the 512 bytes that Put Page wants, and the page of the file systems inside.
 const PAGE: u64 = 4096;
-/// At some milliseconds a request, this many zeros are cheaper than another request.
-const BRIDGE: u64 = 64 << 10;
 
 /// The pages of a disk. A signature that has expired, or is about to, is replaced by another.
 pub struct Pages {
@@ -87,11 +85,11 @@ impl Sink for Pages {
     type Seal = Vec<u8>;
 
     fn cut(&self) -> Cut {
-        Cut::Spans { longest: LONGEST, page: PAGE, bridge: BRIDGE }
+        Cut::Spans { longest: LONGEST, page: PAGE }
     }
 
     fn limits(&self) -> Limits {
-        Limits { start: 16, most: 32, per_second: None }
+        Limits { start: 32, most: 64, pace: Pace::Free }
     }
 
     fn seal(&self, chunk: &Chunk) -> Result<Self::Seal> {

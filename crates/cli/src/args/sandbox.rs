@@ -34,4 +34,21 @@ pub struct Sandbox {
     /// Finish long operations at once
     #[arg(long)]
     pub instant: bool,
+
+    /// Take image data on trust and throw it away, so that a client can be measured: no checksum is compared, and no content
+    /// can be read back
+    #[arg(long)]
+    pub discard: bool,
+
+    /// How many milliseconds each answer takes beyond what it would
+    #[arg(long, value_name = "MS", default_value = "0")]
+    pub latency: u64,
+
+    /// How many megabytes all connections together bring in a second
+    #[arg(long, value_name = "MB")]
+    pub rate: Option<u64>,
+
+    /// Open disks at addresses without TLS
+    #[arg(long)]
+    pub plain_disks: bool,
 }

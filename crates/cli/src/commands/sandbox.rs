@@ -1,7 +1,7 @@
-use std::{collections::BTreeMap, io::Write, path::Path};
+use std::{collections::BTreeMap, io::Write, path::Path, time::Duration};
 
 use publisher::{Error, Kind, Result};
-use sandbox::{Pace, Settings};
+use sandbox::{Link, Pace, Settings};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,6 +22,12 @@ pub async fn sandbox(args: &Sandbox) -> Result<Exit> {
         listen: args.listen,
         state_dir: dir.to_owned(),
         pace: if args.instant { Pace::instant() } else { Pace::live() },
+        link: Link {
+            latency: Duration::from_millis(args.latency),
+            bytes_per_second: args.rate.map(|megabytes| megabytes.max(1) * 1_000_000),
+            plain_disks: args.plain_disks,
+        },
+        discard: args.discard,
     };
     let sandbox = sandbox::Sandbox::start(settings).await;
     let sandbox = sandbox.map_err(|error| Error::new(Kind::Local, "the sandbox cannot be started").caused_by(error))?;

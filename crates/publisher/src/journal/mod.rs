@@ -196,10 +196,14 @@ impl<U: Durable> Journal<U> {
         self.sent.get(to).cloned().unwrap_or_default()
     }
 
-    /// Notes that `to` holds a range. Survives a kill of the process, and a loss of power perhaps not.
-    pub async fn note_sent(&self, to: &str, range: Extent) -> Result<()> {
-        let ranges = vec![(range.offset, range.length)];
-        self.write(&Entry::Progress { to: to.to_owned(), ranges }, |_| Ok(())).await
+    /// Notes which ranges hold what was sent, by the name of where. Survives a kill of the process, and a loss of power perhaps
+    /// not.
+    pub async fn note_sent(&self, notes: BTreeMap<String, Vec<Extent>>) -> Result<()> {
+        let entry = |(to, ranges): (String, Vec<Extent>)| {
+            let ranges = ranges.iter().map(|range| (range.offset, range.length)).collect();
+            Entry::Progress { to, ranges }
+        };
+        self.write(&notes.into_iter().map(entry).collect::<Vec<_>>(), |_| Ok(())).await
     }
 
     pub async fn stage_started(&mut self, stage: Stage) -> Result<()> {
@@ -253,16 +257,19 @@ impl<U: Durable> Journal<U> {
     }
 
     async fn append(&self, entry: &Entry) -> Result<()> {
-        self.write(entry, File::sync_data).await
+        self.write(std::slice::from_ref(entry), File::sync_data).await
     }
 
-    async fn write(&self, entry: &Entry, settle: fn(&File) -> std::io::Result<()>) -> Result<()> {
+    async fn write(&self, entries: &[Entry], settle: fn(&File) -> std::io::Result<()>) -> Result<()> {
         let Some(file) = self.file.clone() else { return Ok(()) };
-        let mut line = serde_json::to_vec(entry).map_err(unwritable)?;
-        line.push(b'\n');
+        let mut lines = Vec::new();
+        for entry in entries {
+            serde_json::to_writer(&mut lines, entry).map_err(unwritable)?;
+            lines.push(b'\n');
+        }
         let write = move || {
             let before = file.metadata()?.len();
-            (&*file).write_all(&line).and_then(|()| settle(&file)).inspect_err(|_| {
+            (&*file).write_all(&lines).and_then(|()| settle(&file)).inspect_err(|_| {
                 // Half a line in the middle would make all that follows unreadable.
                 let _ = file.set_len(before);
             })
@@ -371,9 +378,9 @@ mod tests {
         let mut journal = open(dir.path());
         journal.run_started("sha256:0".into(), "a place".into(), None).await.unwrap();
         let block = |offset| Extent { offset, length: 512 };
-        journal.note_sent("snap-1", block(1024)).await.unwrap();
-        journal.note_sent("snap-2", block(0)).await.unwrap();
-        journal.note_sent("snap-1", block(0)).await.unwrap();
+        journal.note_sent(BTreeMap::from([("snap-1".to_owned(), vec![block(1024)])])).await.unwrap();
+        journal.note_sent(BTreeMap::from([("snap-2".to_owned(), vec![block(0)])])).await.unwrap();
+        journal.note_sent(BTreeMap::from([("snap-1".to_owned(), vec![block(0)])])).await.unwrap();
         drop(journal);
         let mut next = open(dir.path());
         assert!(next.was_cut_off());

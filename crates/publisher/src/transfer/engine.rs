@@ -1,15 +1,34 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, num::NonZero, sync::Arc, thread, time::Duration};
 
-use bytes::Bytes;
-use futures::{StreamExt, stream::FuturesUnordered};
-use tokio::{sync::watch, time::Instant};
-use vhd::{Extent, Layout, zero};
+use futures::{
+    StreamExt,
+    future::{Either, select},
+    stream::FuturesUnordered,
+};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+use vhd::{Extent, Layout};
 
-use super::{Chunk, Cut, Progress, Sink, plan, window::Window};
-use crate::{BUFFER_KIB, Cx, Durable, Error, Event, Kind, Result, TransferReport};
+use super::{
+    Chunk, Progress, Sink,
+    cost::Cost,
+    plan,
+    reader::{self, Prepared},
+    window::Window,
+};
+use crate::{Cx, Durable, Error, Event, Kind, Result, TransferReport};
 
 /// How long one attempt at one chunk may take before it counts as lost.
 const ATTEMPT: Duration = Duration::from_secs(90);
+/// An attempt that fails after so long has failed because the line is too slow for what is on its way at once.
+const SLOW: Duration = Duration::from_secs(20);
+/// A chunk that takes so many times as long as it ought to straggles: it is sent once more, beside itself.
+const STRAGGLES: u32 = 8;
+/// None straggles before, and none is looked at more often.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends a layout into a sink, and returns what that took.
 ///
@@ -22,30 +41,11 @@ pub async fn run<U: Durable, S: Sink>(cx: &Cx<U>, layout: Arc<dyn Layout>, sink:
     cx.emit(Event::TransferStarted { progress: watcher });
 
     let started = Instant::now();
-    let window = Window::new(sink.limits());
-    let mut report = TransferReport::default();
-    let mut waiting = reads.into_iter();
-    let mut in_flight = FuturesUnordered::new();
-    loop {
-        // What is on its way when the run is to end is waited for, and nothing follows it.
-        while in_flight.len() < window.size() && !cx.cancel().is_cancelled() {
-            let Some(read) = waiting.next() else { break };
-            in_flight.push(send(cx, &layout, &sink, &window, read));
-        }
-        let Some(sent) = in_flight.next().await else { break };
-        let sent = match sent {
-            Err(error) if error.kind() == Kind::Cancelled => continue,
-            sent => sent?,
-        };
-        report.bytes_sent += sent.bytes;
-        report.requests += sent.requests;
-        report.retries += sent.retries;
-        progress.send_modify(|progress| {
-            progress.done += sent.covered;
-            progress.sent += sent.bytes;
-            progress.requests += sent.requests;
-        });
-    }
+    let line = Arc::new(Line { window: Window::new(sink.limits()), cx: cx.clone(), sink, cost: Arc::default() });
+    let mut on_its_way = JoinSet::new();
+    let sent = send_all(&line, &layout, reads, &progress, &mut on_its_way).await;
+    on_its_way.shutdown().await;
+    let mut report = sent?;
     cx.check_cancelled()?;
     report.bytes_skipped = layout.length().saturating_sub(report.bytes_sent);
     report.seconds = started.elapsed().as_secs_f64();
@@ -53,89 +53,148 @@ pub async fn run<U: Durable, S: Sink>(cx: &Cx<U>, layout: Arc<dyn Layout>, sink:
     Ok(report)
 }
 
-/// What became of one read.
-#[derive(Default)]
+/// Has pieces read ahead of the window, and chunks sent within it.
+async fn send_all<U: Durable, S: Sink>(
+    line: &Arc<Line<U, S>>,
+    layout: &Arc<dyn Layout>,
+    reads: Vec<Extent>,
+    progress: &watch::Sender<Progress>,
+    on_its_way: &mut JoinSet<Result<Sent>>,
+) -> Result<TransferReport> {
+    // More threads than cores would read no faster.
+    let readers = thread::available_parallelism().map_or(2, NonZero::get);
+    let mut report = TransferReport::default();
+    let mut waiting = reads.into_iter();
+    let mut reading = FuturesUnordered::new();
+    let mut ready = VecDeque::new();
+    loop {
+        // What is on its way when the run is to end is waited for, and nothing follows it.
+        let goes_on = !line.cx.cancel().is_cancelled();
+        let window = line.window.size();
+        while goes_on && reading.len() < readers && reading.len() + ready.len() < window {
+            let Some(piece) = waiting.next() else { break };
+            let buffers = line.cx.runtime().buffers.clone();
+            reading.push(reader::read(layout.clone(), line.sink.clone(), buffers, line.cost.clone(), piece));
+        }
+        while goes_on && on_its_way.len() < window {
+            let Some((chunk, seal)) = ready.pop_front() else { break };
+            let line = line.clone();
+            // Tasks of their own, so that all cores sign and encrypt.
+            on_its_way.spawn(async move { line.send(&chunk, &seal).await });
+        }
+        tokio::select! {
+            Some(joined) = on_its_way.join_next() => {
+                let sent = joined.map_err(|error| Error::new(Kind::Local, "sending failed").caused_by(error))?;
+                let sent = match sent {
+                    Err(error) if error.kind() == Kind::Cancelled => continue,
+                    sent => sent?,
+                };
+                report.bytes_sent += sent.bytes;
+                report.requests += 1;
+                report.retries += sent.retries;
+                progress.send_modify(|progress| {
+                    progress.done += sent.bytes;
+                    progress.sent += sent.bytes;
+                    progress.requests += 1;
+                });
+            }
+            Some(prepared) = reading.next(), if goes_on => {
+                let Prepared { covered, chunks } = prepared?;
+                let left: u64 = chunks.iter().map(|(chunk, _)| chunk.bytes.len() as u64).sum();
+                progress.send_modify(|progress| progress.done += covered - left);
+                ready.extend(chunks);
+            }
+            else => return Ok(report),
+        }
+    }
+}
+
+/// What all chunks of a transfer share.
+struct Line<U, S> {
+    cx: Cx<U>,
+    sink: Arc<S>,
+    window: Window,
+    cost: Arc<Cost>,
+}
+
+/// What became of a chunk.
 struct Sent {
-    covered: u64,
     bytes: u64,
-    requests: u64,
+    /// Attempts that were in vain.
     retries: u64,
 }
 
-async fn send<U: Durable, S: Sink>(
-    cx: &Cx<U>,
-    layout: &Arc<dyn Layout>,
-    sink: &Arc<S>,
-    window: &Window,
-    read: Extent,
-) -> Result<Sent> {
-    // A part of a huge object may be larger than all buffers together; then it is alone.
-    let kib = read.length.div_ceil(1 << 10).min(BUFFER_KIB as u64) as u32;
-    let _buffer = cx.runtime().buffers.acquire_many(kib).await.map_err(|_| Error::cancelled())?;
-    let mut sent = Sent { covered: read.length, ..Sent::default() };
-    for (chunk, seal) in prepare(layout.clone(), sink.clone(), read).await? {
-        if sink.take_over(&chunk, &seal) {
-            continue;
+impl<U: Durable, S: Sink> Line<U, S> {
+    /// Sends one chunk until the sink has it.
+    async fn send(&self, chunk: &Chunk, seal: &S::Seal) -> Result<Sent> {
+        let bytes = chunk.bytes.len() as u64;
+        let (mut attempt, mut hedges) = (1, 0);
+        loop {
+            self.cx.check_cancelled()?;
+            self.window.turn().await;
+            let began = Instant::now();
+            let error = match self.attempt(chunk, seal, &mut hedges).await {
+                Ok(()) => {
+                    if attempt == 1 && hedges == 0 {
+                        self.cost.learn(chunk.bytes.len(), began.elapsed());
+                    }
+                    self.cx.budget().succeeded();
+                    self.window.succeeded(began);
+                    return Ok(Sent { bytes, retries: u64::from(attempt - 1) + hedges });
+                }
+                Err(error) => error,
+            };
+            if error.kind() == Kind::Throttled || (error.kind().is_retryable() && began.elapsed() >= SLOW) {
+                self.window.throttled();
+            }
+            attempt += 1;
+            let what = format!("sending bytes {} to {}", chunk.offset, chunk.offset + bytes);
+            self.cx.wait_to_retry(&what, attempt, error).await?;
         }
-        cx.check_cancelled()?;
-        sent.retries += put(cx, &**sink, window, &chunk, &seal).await?;
-        sent.bytes += chunk.bytes.len() as u64;
-        sent.requests += 1;
     }
-    Ok(sent)
-}
 
-/// Reads, leaves zeros out and seals, off the threads that drive the connections.
-async fn prepare<S: Sink>(layout: Arc<dyn Layout>, sink: Arc<S>, read: Extent) -> Result<Vec<(Chunk, S::Seal)>>
-where
-    S::Seal: 'static,
-{
-    let work = move || {
-        let mut buffer = vec![0; read.length as usize];
-        layout.read_at(&mut buffer, read.offset)?;
-        layout.check(&buffer, read.offset)?;
-        let spans = match sink.cut() {
-            Cut::Spans { page, bridge, .. } => zero::data_spans(&buffer, page as usize, bridge),
-            Cut::Blocks { skip_zeros: true, .. } if zero::is_zero(&buffer) => Vec::new(),
-            Cut::Blocks { .. } | Cut::Parts { .. } => vec![Extent { offset: 0, length: read.length }],
-        };
-        let bytes = Bytes::from(buffer);
-        let chunks = spans.into_iter().map(|span| {
-            let range = span.offset as usize..span.end() as usize;
-            let chunk = Chunk { offset: read.offset + span.offset, bytes: bytes.slice(range) };
-            let seal = sink.seal(&chunk)?;
-            Ok((chunk, seal))
-        });
-        chunks.collect()
-    };
-    let joined = tokio::task::spawn_blocking(work).await;
-    joined.map_err(|error| Error::new(Kind::Local, "reading the image failed").caused_by(error))?
-}
+    /// Sends one chunk once; twice, if the first straggles and the sink does not mind.
+    async fn attempt(&self, chunk: &Chunk, seal: &S::Seal, hedges: &mut u64) -> Result<()> {
+        let first = self.put(chunk, seal);
+        tokio::pin!(first);
+        tokio::select! {
+            biased;
+            sent = &mut first => return sent,
+            () = self.straggles(chunk), if self.sink.may_send_twice() => {}
+        }
+        // A service that is slow for all is not helped by more requests.
+        if !self.cx.budget().take() {
+            return first.await;
+        }
+        *hedges += 1;
+        self.window.turn().await;
+        let second = self.put(chunk, seal);
+        tokio::pin!(second);
+        match select(first, second).await {
+            Either::Left((Ok(()), _)) | Either::Right((Ok(()), _)) => Ok(()),
+            Either::Left((Err(_), second)) => second.await,
+            Either::Right((Err(_), first)) => first.await,
+        }
+    }
 
-/// Sends one chunk until the sink has it; returns how many attempts were in vain.
-async fn put<U: Durable, S: Sink>(cx: &Cx<U>, sink: &S, window: &Window, chunk: &Chunk, seal: &S::Seal) -> Result<u64> {
-    let mut attempt = 1;
-    loop {
-        window.turn().await;
-        let result = tokio::time::timeout(ATTEMPT, sink.put(chunk, seal)).await.unwrap_or_else(|_| {
+    /// Returns when a chunk that is sent now has taken far longer than others do.
+    async fn straggles(&self, chunk: &Chunk) {
+        let began = Instant::now();
+        loop {
+            sleep(PATIENCE).await;
+            // What ought to be is asked anew: the first chunks are sent when nothing is known.
+            let ought = self.cost.expected(chunk.bytes.len());
+            if ought.is_some_and(|ought| began.elapsed() >= ought * STRAGGLES) {
+                return;
+            }
+        }
+    }
+
+    async fn put(&self, chunk: &Chunk, seal: &S::Seal) -> Result<()> {
+        timeout(ATTEMPT, self.sink.put(chunk, seal)).await.unwrap_or_else(|_| {
             let seconds = ATTEMPT.as_secs();
             Err(Error::new(Kind::Transient, format!("no answer within {seconds} seconds")))
-        });
-        let error = match result {
-            Ok(()) => {
-                cx.budget().succeeded();
-                window.succeeded();
-                return Ok(u64::from(attempt - 1));
-            }
-            Err(error) => error,
-        };
-        // A line that is too slow for the window shows as time-outs, not as throttling.
-        if error.kind().is_retryable() {
-            window.throttled();
-        }
-        attempt += 1;
-        let what = format!("sending bytes {} to {}", chunk.offset, chunk.offset + chunk.bytes.len() as u64);
-        cx.wait_to_retry(&what, attempt, error).await?;
+        })
     }
 }
 
@@ -150,10 +209,15 @@ mod tests {
     };
 
     use async_trait::async_trait;
-    use vhd::{FixedVhd, Image, Raw};
+    use bytes::Bytes;
+    use vhd::{FixedVhd, Image, Raw, zero};
 
     use super::*;
-    use crate::{CloudName, Mode, RunKey, Runtime, Silent, journal::Journal, transfer::Limits};
+    use crate::{
+        CloudName, Mode, RunKey, Runtime, Silent,
+        journal::Journal,
+        transfer::{Cut, Limits, Pace},
+    };
 
     /// Keeps what it is sent; fails as told.
     #[derive(Debug)]
@@ -201,7 +265,11 @@ mod tests {
         }
 
         fn limits(&self) -> Limits {
-            Limits { start: 4, most: 8, per_second: None }
+            Limits { start: 4, most: 8, pace: Pace::Free }
+        }
+
+        fn may_send_twice(&self) -> bool {
+            !matches!(self.cut, Cut::Parts { .. })
         }
 
         fn seal(&self, chunk: &Chunk) -> Result<usize> {
@@ -213,7 +281,7 @@ mod tests {
             self.most_at_once.fetch_max(now, Ordering::SeqCst);
             self.at_each.lock().unwrap().push(now);
             // On the paused clock, which moves only when nothing else can: whatever may be on its way is.
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(10)).await;
             self.at_once.fetch_sub(1, Ordering::SeqCst);
             assert_eq!(*seal, chunk.bytes.len());
             if self.stalls.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
@@ -246,7 +314,7 @@ mod tests {
     }
 
     const CUTS: [Cut; 4] = [
-        Cut::Spans { longest: 1 << 20, page: 4096, bridge: 64 << 10 },
+        Cut::Spans { longest: 1 << 20, page: 4096 },
         Cut::Blocks { size: 512 << 10, skip_zeros: true },
         Cut::Blocks { size: 512 << 10, skip_zeros: false },
         Cut::Parts { size: 700_001 },
@@ -314,6 +382,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_chunk_that_takes_far_longer_than_others_is_sent_once_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dense.raw");
+        std::fs::write(&path, vec![7; 64 << 19]).unwrap();
+        let image = Arc::new(Image::open(path).unwrap());
+        let layout = || Arc::new(Raw::new(image.clone(), image.virtual_size()).unwrap());
+        let sink = Keep::new(CUTS[1], &[]);
+        sink.stalls.store(2, Ordering::SeqCst);
+        let began = Instant::now();
+        let report = run(&cx(), layout(), sink.clone()).await.unwrap();
+        assert_eq!((report.retries, report.requests), (2, 64));
+        assert!(began.elapsed() < PATIENCE * 2, "{:?}", began.elapsed());
+        // Where a second arrival would do harm, the first is waited for until it counts as lost.
+        let sink = Keep::new(CUTS[3], &[]);
+        sink.stalls.store(2, Ordering::SeqCst);
+        let began = Instant::now();
+        let report = run(&cx(), layout(), sink.clone()).await.unwrap();
+        assert_eq!(report.retries, 2);
+        assert!(began.elapsed() >= ATTEMPT, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn throttling_halves_what_is_on_its_way_and_health_brings_it_back() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("dense.raw");
@@ -323,9 +413,10 @@ mod tests {
         let layout = Arc::new(Raw::new(image.clone(), image.virtual_size()).unwrap());
         assert_eq!(run(&cx(), layout, sink.clone()).await.unwrap().retries, 1);
         let at_each = sink.at_each.lock().unwrap().clone();
-        // The first of four was throttled; the three that were on their way with it end, and then there are two.
+        // The first of four was throttled; the three that were on their way with it end, and then there are two, and soon three.
         assert_eq!(at_each[..4].iter().max(), Some(&4), "{at_each:?}");
-        assert!(at_each[6..10].iter().all(|now| *now <= 2), "{at_each:?}");
+        assert!(at_each[4..6].iter().all(|now| *now <= 2), "{at_each:?}");
+        assert!(at_each[6..12].iter().all(|now| *now <= 3), "{at_each:?}");
         assert!(at_each[40..].iter().any(|now| *now > 4), "{at_each:?}");
     }
 

@@ -8,14 +8,13 @@ use crate::Result;
 /// How a layout is cut into chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// Ranges with data, of any place and size in whole pages. A hole is left out where it is longer than `bridge`.
+    /// Ranges with data, of any place and size in whole pages. Zeros between them are left out where sending them would cost more
+    /// than another request.
     Spans {
         /// Longest chunk in bytes.
         longest: u64,
         /// Bytes in a page: chunks start and end at a multiple.
         page: u64,
-        /// Longest run of zeros that is sent, because a request more would cost more.
-        bridge: u64,
     },
     /// Blocks of a fixed size at multiples of it, the last filled up with zeros.
     Blocks {
@@ -38,8 +37,19 @@ pub struct Limits {
     pub start: usize,
     /// While the service is healthy.
     pub most: usize,
-    /// How many may begin in a second, where the service has a limit of its own.
-    pub per_second: Option<u32>,
+    /// How many may begin in a second.
+    pub pace: Pace,
+}
+
+/// How fast chunks may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as the window has room for them.
+    Free,
+    /// So many in a second.
+    PerSecond(u32),
+    /// As fast as there is room, and so many in a second once the service has asked for fewer.
+    PerSecondOnceThrottled(u32),
 }
 
 /// A piece of a layout.
@@ -61,7 +71,7 @@ impl fmt::Debug for Chunk {
 #[async_trait]
 pub trait Sink: fmt::Debug + Send + Sync + 'static {
     /// What protects a chunk on its way: a checksum.
-    type Seal: fmt::Debug + Send + Sync;
+    type Seal: fmt::Debug + Send + Sync + 'static;
 
     /// How the layout is to be cut.
     fn cut(&self) -> Cut;
@@ -78,6 +88,12 @@ pub trait Sink: fmt::Debug + Send + Sync + 'static {
     /// Takes over what a run that was killed has brought of a chunk; whether nothing of it has to be sent.
     fn take_over(&self, _chunk: &Chunk, _seal: &Self::Seal) -> bool {
         false
+    }
+
+    /// Whether a chunk may be sent again while the first request with it may still arrive, or arrives late. Not so where each
+    /// arrival gives the chunk another identity.
+    fn may_send_twice(&self) -> bool {
+        true
     }
 
     /// Sends a chunk, once. Has to be idempotent: the engine calls it again after any failure that may pass.

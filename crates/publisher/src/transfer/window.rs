@@ -2,21 +2,22 @@ use std::{sync::Mutex, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::Limits;
+use super::{Limits, Pace};
 
-/// How many chunks may be on their way: one more for each window that went well, half when the service throttles. And when
-/// the next may begin, where only so many may in a second.
+/// How many chunks may be on their way: one more for each window that went well, half when the service throttles, and then soon
+/// again most of what it was. And when the next may begin, where only so many may in a second.
 #[derive(Debug)]
 pub struct Window {
     state: Mutex<State>,
     most: f64,
-    /// Time from one beginning to the next.
-    apart: Option<Duration>,
+    pace: Pace,
 }
 
 #[derive(Debug)]
 struct State {
     size: f64,
+    /// Up to this, each chunk that goes well makes room for another: so much the service did take.
+    known: f64,
     /// Everything in flight at a throttle fails together; that is one reason to halve and not many.
     halved: Option<Instant>,
     /// When the next chunk may begin.
@@ -24,13 +25,14 @@ struct State {
 }
 
 const ONE_REASON: Duration = Duration::from_secs(1);
+/// The share of a window that was too large which is taken up again soon.
+const SOON: f64 = 0.8;
 
 impl Window {
     pub fn new(limits: Limits) -> Self {
-        let start = limits.start.max(1) as f64;
-        let apart = limits.per_second.map(|many| Duration::from_secs(1) / many.max(1));
-        let state = State { size: start, halved: None, next: Instant::now() };
-        Self { state: Mutex::new(state), most: limits.most.max(limits.start) as f64, apart }
+        let size = limits.start.max(1) as f64;
+        let state = State { size, known: size, halved: None, next: Instant::now() };
+        Self { state: Mutex::new(state), most: limits.most.max(limits.start) as f64, pace: limits.pace }
     }
 
     pub fn size(&self) -> usize {
@@ -39,24 +41,39 @@ impl Window {
 
     /// Waits until another chunk may begin. Time in which none began is not made up for.
     pub async fn turn(&self) {
-        let Some(apart) = self.apart else { return };
         let now = Instant::now();
         let at = self.with(|state| {
+            let per_second = match self.pace {
+                Pace::PerSecond(many) => many,
+                Pace::PerSecondOnceThrottled(many) if state.halved.is_some() => many,
+                _ => return None,
+            };
             let at = state.next.max(now);
-            state.next = at + apart;
-            at
+            state.next = at + Duration::from_secs(1) / per_second.max(1);
+            Some(at)
         });
-        sleep_until(at).await;
+        if let Some(at) = at {
+            sleep_until(at).await;
+        }
     }
 
-    pub fn succeeded(&self) {
-        self.with(|state| state.size = (state.size + 1.0 / state.size).min(self.most));
+    /// Notes that a chunk which began then went well.
+    pub fn succeeded(&self, began: Instant) {
+        self.with(|state| {
+            // What began before says nothing of the window that there is now.
+            if state.halved.is_some_and(|at| began < at) {
+                return;
+            }
+            let more = if state.size < state.known { 1.0 } else { 1.0 / state.size };
+            state.size = (state.size + more).min(self.most);
+        });
     }
 
     pub fn throttled(&self) {
         let now = Instant::now();
         self.with(|state| {
             if state.halved.is_none_or(|at| now - at >= ONE_REASON) {
+                state.known = state.size * SOON;
                 state.size = (state.size / 2.0).max(1.0);
                 state.halved = Some(now);
             }
@@ -72,18 +89,19 @@ impl Window {
 mod tests {
     use super::*;
 
+    fn window(start: usize, most: usize, pace: Pace) -> Window {
+        Window::new(Limits { start, most, pace })
+    }
+
     #[tokio::test(start_paused = true)]
     async fn it_grows_by_one_a_window_and_halves_once_a_burst() {
-        let window = Window::new(Limits { start: 8, most: 10, per_second: None });
-        for _ in 0..8 {
-            window.succeeded();
-        }
+        let window = window(8, 10, Pace::Free);
+        let grow = |times| (0..times).for_each(|_| window.succeeded(Instant::now()));
+        grow(8);
         assert_eq!(window.size(), 8, "nearly nine");
-        window.succeeded();
+        grow(1);
         assert_eq!(window.size(), 9);
-        for _ in 0..100 {
-            window.succeeded();
-        }
+        grow(100);
         assert_eq!(window.size(), 10);
         for _ in 0..10 {
             window.throttled();
@@ -98,8 +116,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn most_of_what_it_was_comes_back_soon_and_the_rest_with_care() {
+        let window = window(20, 40, Pace::Free);
+        let before = Instant::now();
+        tokio::time::advance(ONE_REASON).await;
+        window.throttled();
+        window.succeeded(before);
+        assert_eq!(window.size(), 10, "what was on its way with what was throttled is no sign of health");
+        for _ in 0..6 {
+            window.succeeded(Instant::now());
+        }
+        assert_eq!(window.size(), 16);
+        for _ in 0..15 {
+            window.succeeded(Instant::now());
+        }
+        assert_eq!(window.size(), 16, "nearly seventeen");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn no_more_begin_in_a_second_than_may() {
-        let window = Window::new(Limits { start: 8, most: 8, per_second: Some(100) });
+        let window = window(8, 8, Pace::PerSecond(100));
         let began = Instant::now();
         for _ in 0..=50 {
             window.turn().await;
@@ -114,5 +150,20 @@ mod tests {
             window.turn().await;
         }
         assert!(after.elapsed() >= Duration::from_millis(100), "{:?}", after.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_the_service_may_not_have_counts_once_it_throttles() {
+        let window = window(8, 8, Pace::PerSecondOnceThrottled(100));
+        let began = Instant::now();
+        for _ in 0..1000 {
+            window.turn().await;
+        }
+        assert!(began.elapsed().is_zero());
+        window.throttled();
+        for _ in 0..=50 {
+            window.turn().await;
+        }
+        assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
     }
 }

@@ -93,7 +93,11 @@ pub fn begin_access(world: &World, call: &Call, path: &Path) -> Result<Reply, Ar
     sas.expires = now + Duration::from_secs(seconds);
     // A container and a blob in it, as azcopy reads it: a deeper path would be one name with slashes in it.
     let own = || {
-        format!("{}/{}/abcd?sv=2018-03-28&sr=b&si={}&sig={}%3D", call.origin, sas.name, ids::random(), sas.signature)
+        let origin = match call.origin.strip_prefix("https") {
+            Some(rest) if world.link.plain_disks => format!("http{rest}"),
+            _ => call.origin.clone(),
+        };
+        format!("{origin}/{}/abcd?sv=2018-03-28&sr=b&si={}&sig={}%3D", sas.name, ids::random(), sas.signature)
     };
     let elsewhere = world.azure.elsewhere().filter(|_| !disk.validated);
     disk.is_elsewhere |= elsewhere.is_some();

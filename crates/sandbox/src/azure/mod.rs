@@ -121,7 +121,10 @@ pub fn route(call: &Call) -> Route {
         }
         ["msi", "token"] => ("IdentityToken", token::of_managed_identity, error::refuse_arm),
         ["metadata", "endpoints"] => ("MetadataEndpoints", token::endpoints, error::refuse_arm),
-        [disk, _] if disk.starts_with("md-") => (pages::operation(call), pages::answer, error::refuse_storage),
+        // At an IP address azcopy takes the first name for an account's, and wants a container's before the blob's.
+        [disk, _] | [disk, _, _] if disk.starts_with("md-") => {
+            (pages::operation(call), pages::answer, error::refuse_storage)
+        }
         _ => (arm::operation(call), arm::answer, error::refuse_arm),
     };
     Route {

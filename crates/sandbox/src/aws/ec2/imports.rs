@@ -121,6 +121,10 @@ fn convert(world: &World, object: &Path, format: &str) -> Result<(Content, u64),
         return Err(refused("Unsupported specified file format"));
     }
     let size = image.virtual_size();
+    if world.discard {
+        let empty = Content::create(&world.content_dir, size.next_multiple_of(1 << 30));
+        return empty.map(|content| (content, size)).map_err(|error| format!("ServerError: {error}"));
+    }
     if let (vhd::Format::DynamicVhd, Ok(content)) = (image.format(), image.content()) {
         world.traffic.note_zero_blocks("ec2:ImportSnapshot", zero_blocks(&image, content));
     }

@@ -28,8 +28,23 @@ fn crc32(algorithm: crc_fast::CrcAlgorithm, bytes: &[u8]) -> String {
     BASE64_STANDARD.encode((crc_fast::checksum(algorithm, bytes) as u32).to_be_bytes())
 }
 
+/// Takes a body that was thrown away for what it is said to be, and stores its end.
+fn store_end(world: &World, call: &Call) -> std::io::Result<Object> {
+    let length = call.header("x-amz-decoded-content-length").and_then(|length| length.parse().ok());
+    let length = length.unwrap_or(call.length);
+    let path = new_file(world);
+    let file = File::create(&path)?;
+    file.set_len(length)?;
+    file.write_all_at(&call.body, length.saturating_sub(call.body.len() as u64))?;
+    let said = |(name, _): Checksum| Some((name, call.header(name)?.to_owned()));
+    Ok(Object { path, length, etag: ids::random(), checksum: CHECKSUMS.into_iter().find_map(said) })
+}
+
 /// Checks a body against every checksum that came with it, and stores it.
 pub fn store(world: &World, call: &Call) -> Result<Object, Reply> {
+    if call.is_discarded() {
+        return store_end(world, call).map_err(|failure| error(500, "InternalError", &failure.to_string()));
+    }
     let decoded = chunked::decode(call);
     let chunked::Decoded { body, trailers } =
         decoded.ok_or_else(|| error(400, "IncompleteBody", "The aws-chunked body is malformed."))?;
