@@ -52,8 +52,9 @@ pub enum Contestant {
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     pub cost: Cost,
-    /// From the first byte of the image to the last, where the program tells, in seconds.
-    pub transfer: Option<f64>,
+    /// The part of a program that does more which does what the others do: of publish the upload, with all that is asked of the
+    /// cloud for it, in seconds.
+    pub upload: Option<f64>,
     pub traffic: Traffic,
     /// Bytes of temporary files.
     pub disk: u64,
@@ -96,6 +97,11 @@ impl Contestant {
         .filter(|wanted| *wanted != kind)
     }
 
+    /// The form of the image that it reads.
+    pub fn reads(self, goal: Goal, kind: Kind) -> Kind {
+        self.wants(goal, kind).filter(|_| self == Self::Floor).unwrap_or(kind)
+    }
+
     /// Brings an image to its goal, once. What is only there for this run goes at its end.
     pub fn run(self, stage: &Stage<'_>, goal: Goal, images: &Images<'_>, nth: usize) -> Result<Sample> {
         let work = tempfile::tempdir_in(images.dir)?;
@@ -119,8 +125,8 @@ impl Contestant {
             requests: after.requests - before.requests,
             unsealed: after.unsealed - before.unsealed,
         };
-        let transfer = if self == Self::Publish { Some(longest_transfer(&output)?) } else { None };
-        Ok(Sample { cost: conversion.then(cost), transfer, traffic, disk: allocated(work.path())? })
+        let upload = if self == Self::Publish { Some(upload_seconds(&output)?) } else { None };
+        Ok(Sample { cost: conversion.then(cost), upload, traffic, disk: allocated(work.path())? })
     }
 
     fn command(self, stage: &Stage<'_>, goal: Goal, image: &Path, work: &Path, nth: usize) -> Result<Command> {
@@ -208,6 +214,12 @@ pub struct Images<'a> {
 }
 
 impl Images<'_> {
+    /// Has the image in memory: no disk is measured.
+    pub fn warm(&self, kind: Kind) -> Result<()> {
+        vhd::Image::open(self.get(kind)?)?.content()?;
+        Ok(())
+    }
+
     pub fn get(&self, kind: Kind) -> Result<PathBuf> {
         std::path::absolute(crate::images::image(self.dir, kind, self.gib)?).map_err(Into::into)
     }
@@ -224,11 +236,13 @@ fn convert(image: &Path, kind: Kind, to: &Path) -> Command {
     command
 }
 
-/// From the report of a run.
-fn longest_transfer(report: &str) -> Result<f64> {
+/// How long the upload took, or the longer of two that went on at the same time: from the report of a run.
+fn upload_seconds(report: &str) -> Result<f64> {
     let report: Value = serde_json::from_str(report)?;
     let targets = report["targets"].as_array().ok_or("a report without targets")?;
-    Ok(targets.iter().filter_map(|target| target["transfer"]["seconds"].as_f64()).fold(0.0, f64::max))
+    let stages = targets.iter().filter_map(|target| target["stages"].as_array()).flatten();
+    let uploads = stages.filter(|stage| stage["stage"] == "upload").filter_map(|stage| stage["seconds"].as_f64());
+    Ok(uploads.fold(0.0, f64::max))
 }
 
 /// Bytes that the files in a folder take.

@@ -9,6 +9,8 @@
 //!              └────────────► table (medians, spreads, ratios)
 //! ```
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program, whose tables are all that it is for")]
+
 mod cases;
 mod coldsnap;
 mod contestants;

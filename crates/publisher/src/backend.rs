@@ -55,15 +55,22 @@ pub enum Stage {
     Replicate,
 }
 
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Stage {
+    /// What it is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::Preflight => "preflight",
             Self::Upload => "upload",
             Self::Import => "import",
             Self::Register => "register",
             Self::Replicate => "replicate",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 

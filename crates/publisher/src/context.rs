@@ -12,6 +12,7 @@ use crate::{
     CloudName, Durable, Error, Event, Kind, Mode, Poll, Result, RetryBudget, RunKey, Runtime, Schedule,
     journal::{Journal, UndoId, When},
     retry,
+    timeline::Timeline,
     transfer::Totals,
 };
 
@@ -26,6 +27,7 @@ pub struct Cx<U> {
     budget: Arc<RetryBudget>,
     journal: Arc<Mutex<Journal<U>>>,
     notes: Arc<Notes>,
+    pub(crate) timeline: Arc<Timeline>,
     pub(crate) totals: Arc<Totals>,
 }
 
@@ -58,6 +60,7 @@ impl<U: Durable> Cx<U> {
             budget: Arc::default(),
             journal: Arc::new(Mutex::new(journal)),
             notes: Arc::default(),
+            timeline: Arc::default(),
             totals: Arc::default(),
         }
     }
@@ -74,6 +77,7 @@ impl<U: Durable> Cx<U> {
             budget: Arc::default(),
             journal: self.journal.clone(),
             notes: self.notes.clone(),
+            timeline: self.timeline.clone(),
             totals: Arc::default(),
         }
     }
@@ -217,12 +221,16 @@ impl<U: Durable> Cx<U> {
         F: FnMut() -> R + Send,
         R: Future<Output = Result<Poll<T>>> + Send,
     {
-        let give_up = Instant::now() + schedule.deadline;
+        let began = Instant::now();
+        let give_up = began + schedule.deadline;
         let mut wait = schedule.first;
         let mut told = None;
         loop {
             let (percent, asked) = match self.retry(what, &mut look).await? {
-                Poll::Ready(value) => return Ok(value),
+                Poll::Ready(value) => {
+                    self.timeline.waited(what, began.elapsed());
+                    return Ok(value);
+                }
                 Poll::Pending { percent, retry_after } => (percent, retry_after),
             };
             if told != Some(percent) {

@@ -33,6 +33,7 @@ mod runtime;
 mod secret;
 mod spec;
 mod target;
+mod timeline;
 pub mod transfer;
 mod variables;
 
@@ -48,7 +49,9 @@ pub use journal::{CommandLine, PastRun, PastState, UndoId, runs};
 pub use loopback::is_loopback;
 pub use pipeline::Pipeline;
 pub use poll::{Poll, Schedule};
-pub use report::{ErrorReport, ImageReport, RegionReport, Report, Status, TargetReport, TransferReport};
+pub use report::{
+    ErrorReport, ImageReport, RegionReport, Report, StageReport, Status, TargetReport, TransferReport, WaitReport,
+};
 pub use retry::RetryBudget;
 pub use run::RunKey;
 pub use runtime::{Begun, Runtime};

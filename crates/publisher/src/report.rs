@@ -72,6 +72,8 @@ pub struct ImageReport {
     pub generation: Option<vhd::Generation>,
     /// The architecture of the boot files, if there are any.
     pub architecture: Option<vhd::Architecture>,
+    /// How long it took to read all of the data and find its identity, in seconds.
+    pub read_seconds: f64,
     /// What is not as it should be in the file, and did not keep it from being read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<vhd::Warning>,
@@ -83,7 +85,9 @@ impl ImageReport {
     /// # Errors
     /// [`Kind::Image`] if the file cannot be read.
     pub fn of(image: &Image) -> Result<Self> {
+        let began = std::time::Instant::now();
         let (content, facts) = (image.content()?, image.facts()?);
+        let read_seconds = began.elapsed().as_secs_f64();
         Ok(Self {
             path: image.path(),
             format: image.format(),
@@ -94,6 +98,7 @@ impl ImageReport {
             digest: content.digest().to_string(),
             generation: facts.firmware().map(|_| facts.generation()),
             architecture: facts.architecture(),
+            read_seconds,
             warnings: image.warnings().to_vec(),
         })
     }
@@ -114,6 +119,8 @@ pub struct TargetReport {
     pub regions: Vec<RegionReport>,
     /// What was sent.
     pub transfer: TransferReport,
+    /// Where the time went: the stages, one after the other.
+    pub stages: Vec<StageReport>,
     /// What would be done, of a plan.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<String>,
@@ -135,6 +142,7 @@ impl TargetReport {
             resources: BTreeMap::new(),
             regions: Vec::new(),
             transfer: TransferReport::default(),
+            stages: Vec::new(),
             plan: Vec::new(),
             denied: Vec::new(),
             error: Some(error.into()),
@@ -172,6 +180,27 @@ pub struct TransferReport {
     /// Such requests that had to be sent again.
     pub retries: u64,
     /// From the first byte to the last, in seconds.
+    pub seconds: f64,
+}
+
+/// Where the time of a stage went.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageReport {
+    /// `preflight`, `upload`, `import`, `register`, `replicate`, or `cleanup` at the end.
+    pub stage: &'static str,
+    /// How long it took.
+    pub seconds: f64,
+    /// What it waited for the cloud to do, the longest first. Waits for several regions go beside each other.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<WaitReport>,
+}
+
+/// What a stage waited for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WaitReport {
+    /// What the cloud did meanwhile, as in "importing the snapshot".
+    pub what: String,
+    /// How long.
     pub seconds: f64,
 }
 

@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 pub enum FaultKind {
     /// The service asks for fewer requests, and to wait for a second.
     Throttle,
+    /// The service asks for fewer requests, and does not say when.
+    Busy,
     /// The service fails, and nothing happened.
     ServerError,
     /// The connection breaks before the request has an effect.

@@ -412,9 +412,13 @@ async fn act(world: &World, route: &Route, call: &mut Call) -> Result<Reply, Res
             world.azure.expire(route.operation == "PutPage");
             Ok((route.handler)(world, call))
         }
-        Some(kind @ (FaultKind::Throttle | FaultKind::ServerError | FaultKind::Deny | FaultKind::Forget)) => {
-            Ok((route.refuse)(call, kind))
-        }
+        Some(
+            kind @ (FaultKind::Throttle
+            | FaultKind::Busy
+            | FaultKind::ServerError
+            | FaultKind::Deny
+            | FaultKind::Forget),
+        ) => Ok((route.refuse)(call, kind)),
     }
 }
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::{Extent, Image, Result, extent::push_joined, zero::is_zero};
+use crate::{Extent, Image, Result, crc::crc64, extent::push_joined, zero::is_zero};
 
 /// Bytes in a content block: 512 KiB, the block of Amazon's EBS direct APIs, whose hashes these are.
 pub const CONTENT_BLOCK: u64 = 512 << 10;
@@ -155,11 +155,6 @@ impl Outline {
             .collect();
         Uuid::new_v5(&Uuid::NAMESPACE_OID, &bytes)
     }
-}
-
-/// CRC-64/NVME.
-pub(crate) fn crc64(bytes: &[u8]) -> u64 {
-    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes)
 }
 
 /// What `look` makes of each non-zero block, in order.

@@ -40,6 +40,7 @@ pub mod bat;
 mod compression;
 pub mod content;
 mod convert;
+pub mod crc;
 pub mod detect;
 mod error;
 pub mod extent;

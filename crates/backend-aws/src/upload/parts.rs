@@ -12,12 +12,14 @@ use aws_sdk_s3::{
     types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 use publisher::{
     Cx, Error, Event, Kind, Result,
     transfer::{self, Chunk, Cut, Limits, Pace, Sink},
 };
-use vhd::{DynamicVhd, Image, Layout, MIB};
+use vhd::{
+    DynamicVhd, Image, Layout, MIB,
+    crc::{Append, crc64},
+};
 
 use super::Uploaded;
 use crate::{Aws, Undo, error::classify, import::task};
@@ -26,7 +28,6 @@ use crate::{Aws, Undo, error::classify, import::task};
 const MOST_PARTS: u64 = 10_000;
 /// The smallest that S3 takes: each connection keeps a copy of its part, and so few of them bound memory well.
 const PART: u64 = 5 * MIB;
-const CRC: CrcAlgorithm = CrcAlgorithm::Crc64Nvme;
 
 pub async fn upload(aws: &Aws, cx: &Cx<Undo>, image: &Arc<Image>, bucket: &str) -> Result<Uploaded> {
     let (decided, region) = (aws.decided()?, aws.home()?);
@@ -227,8 +228,13 @@ impl Parts {
 
     /// That the parts together are what the image was when its digest was found: `crc` is that of the whole by its content.
     fn check(&self, image: &Image, crc: u64) -> Result<()> {
+        let whole_part = Append::of(self.size);
         let sent = self.done().values().fold(None, |crc, part| {
-            Some(crc.map_or(part.crc, |crc| checksum_combine(CRC, crc, part.crc, part.length)))
+            let append = |crc| match part.length == self.size {
+                true => whole_part.append(crc, part.crc),
+                false => Append::of(part.length).append(crc, part.crc),
+            };
+            Some(crc.map_or(part.crc, append))
         });
         if sent == Some(crc) { Ok(()) } else { Err(vhd::Error::Changed { path: image.path() }.into()) }
     }
@@ -279,7 +285,7 @@ impl Sink for Parts {
     }
 
     fn seal(&self, chunk: &Chunk) -> Result<u64> {
-        Ok(checksum(CRC, &chunk.bytes))
+        Ok(crc64(&chunk.bytes))
     }
 
     fn take_over(&self, chunk: &Chunk, seal: &u64) -> bool {

@@ -93,7 +93,7 @@ impl Sink for Pages {
     }
 
     fn seal(&self, chunk: &Chunk) -> Result<Self::Seal> {
-        Ok(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &chunk.bytes).to_le_bytes().to_vec())
+        Ok(vhd::crc::crc64(&chunk.bytes).to_le_bytes().to_vec())
     }
 
     fn take_over(&self, chunk: &Chunk, _: &Self::Seal) -> bool {

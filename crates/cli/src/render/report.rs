@@ -1,6 +1,6 @@
 //! The report at the end, on standard output.
 
-use publisher::{ErrorReport, Report, Status, TargetReport};
+use publisher::{ErrorReport, Report, StageReport, Status, TargetReport};
 
 use super::{message, print, sizes::bytes};
 use crate::args::Format;
@@ -61,7 +61,7 @@ pub fn human(report: &Report) -> String {
     for target in &report.targets {
         // Where no image was read, nothing was published either: it was only looked at.
         text += &match report.image {
-            Some(_) => format!("{}\n", summary(target)),
+            Some(_) => format!("{}\n{}", summary(target), times(target)),
             None => format!("{}: {}\n", target.cloud, standing(target)),
         };
     }
@@ -98,6 +98,22 @@ fn summary(target: &TargetReport) -> String {
     }
     let (bytes_sent, skipped) = (bytes(sent.bytes_sent), bytes(sent.bytes_skipped));
     format!("{}: {status}; {bytes_sent} sent, {skipped} of zeros not sent, in {:.1} s", target.cloud, sent.seconds)
+}
+
+/// Where the time of a run went that was more than a look.
+fn times(target: &TargetReport) -> String {
+    let told = |seconds: f64| seconds >= 0.05;
+    let stages: Vec<_> = target.stages.iter().filter(|stage| told(stage.seconds)).collect();
+    if target.transfer.requests == 0 || stages.is_empty() {
+        return String::new();
+    }
+    let stage = |stage: &&StageReport| {
+        let longest = stage.waits.first().filter(|wait| told(wait.seconds));
+        let wait = longest.map_or_else(String::new, |wait| format!(" ({:.1} s {})", wait.seconds, wait.what));
+        format!("{} {:.1} s{wait}", stage.stage, stage.seconds)
+    };
+    let all: f64 = target.stages.iter().map(|stage| stage.seconds).sum();
+    format!("{}: {all:.1} s: {}\n", target.cloud, stages.iter().map(stage).collect::<Vec<_>>().join(", "))
 }
 
 /// Columns as wide as what is in them.

@@ -64,8 +64,10 @@ impl<B: Backend> Target for Pipeline<B> {
             Ok(cx) => cx,
             Err(error) => return self.report(None, progress, Err(error)),
         };
+        cx.timeline.begins(began);
         let result = in_time(&cx, began, self.stages(&cx, began, image, mode, &mut progress)).await;
         self.finish(&cx, &result).await;
+        cx.timeline.ends("cleanup");
         self.report(Some(&cx), progress, result)
     }
 
@@ -150,7 +152,9 @@ impl<B: Backend> Pipeline<B> {
         mode: Mode,
         progress: &mut Progress,
     ) -> Result<Status> {
-        let plan = self.backend.preflight(cx, image).await.map_err(|error| error.in_stage(Stage::Preflight))?;
+        let plan = self.backend.preflight(cx, image).await;
+        cx.timeline.ends(Stage::Preflight.name());
+        let plan = plan.map_err(|error| error.in_stage(Stage::Preflight))?;
         cx.emit(Event::StageFinished { stage: Stage::Preflight, elapsed: began.elapsed() });
         progress.plan.clone_from(&plan.steps);
         progress.denied.clone_from(&plan.denied);
@@ -252,7 +256,9 @@ impl<B: Backend> Pipeline<B> {
     ) -> Result<T> {
         let started = Instant::now();
         cx.emit(Event::StageStarted { stage });
-        let value = work.await.map_err(|error| error.in_stage(stage))?;
+        let done = work.await;
+        cx.timeline.ends(stage.name());
+        let value = done.map_err(|error| error.in_stage(stage))?;
         cx.emit(Event::StageFinished { stage, elapsed: started.elapsed() });
         Ok(value)
     }
@@ -270,6 +276,7 @@ impl<B: Backend> Pipeline<B> {
             resources: progress.resources,
             regions: progress.regions,
             transfer: cx.map(|cx| cx.totals.report()).unwrap_or_default(),
+            stages: cx.map(|cx| cx.timeline.report()).unwrap_or_default(),
             plan: progress.plan,
             denied: progress.denied,
             error,

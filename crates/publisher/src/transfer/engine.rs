@@ -136,7 +136,7 @@ impl<U: Durable, S: Sink> Line<U, S> {
             let error = match self.attempt(chunk, seal, &mut hedges).await {
                 Ok(()) => {
                     if attempt == 1 && hedges == 0 {
-                        self.cost.learn(chunk.bytes.len(), began.elapsed());
+                        self.cost.learn(chunk.bytes.len(), began.elapsed(), self.window.size());
                     }
                     self.cx.budget().succeeded();
                     self.window.succeeded(began);

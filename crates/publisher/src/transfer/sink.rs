@@ -48,7 +48,7 @@ pub enum Pace {
     Free,
     /// So many in a second.
     PerSecond(u32),
-    /// As fast as there is room, and so many in a second once the service has asked for fewer.
+    /// As fast as there is room, and so many in a second once the service has refused more than a few.
     PerSecondOnceThrottled(u32),
 }
 

@@ -22,16 +22,38 @@ struct State {
     halved: Option<Instant>,
     /// When the next chunk may begin.
     next: Instant,
+    /// What became of the chunks of the second that is under way.
+    second: Second,
+    /// Whether the service has refused too many for chance.
+    is_refusing: bool,
+}
+
+#[derive(Debug)]
+struct Second {
+    began: Instant,
+    chunks: u32,
+    refused: u32,
+}
+
+impl Second {
+    fn new() -> Self {
+        Self { began: Instant::now(), chunks: 0, refused: 0 }
+    }
 }
 
 const ONE_REASON: Duration = Duration::from_secs(1);
+/// One chunk in so many that is refused may be chance: a partition of the service that is moved, a burst of somebody else's.
+const CHANCE: u32 = 20;
+/// And so few are, however few there are in all.
+const FEW: u32 = 3;
 /// The share of a window that was too large which is taken up again soon.
 const SOON: f64 = 0.8;
 
 impl Window {
     pub fn new(limits: Limits) -> Self {
         let size = limits.start.max(1) as f64;
-        let state = State { size, known: size, halved: None, next: Instant::now() };
+        let (next, second) = (Instant::now(), Second::new());
+        let state = State { size, known: size, halved: None, next, second, is_refusing: false };
         Self { state: Mutex::new(state), most: limits.most.max(limits.start) as f64, pace: limits.pace }
     }
 
@@ -43,9 +65,13 @@ impl Window {
     pub async fn turn(&self) {
         let now = Instant::now();
         let at = self.with(|state| {
+            if now - state.second.began >= ONE_REASON {
+                state.second = Second::new();
+            }
+            state.second.chunks += 1;
             let per_second = match self.pace {
                 Pace::PerSecond(many) => many,
-                Pace::PerSecondOnceThrottled(many) if state.halved.is_some() => many,
+                Pace::PerSecondOnceThrottled(many) if state.is_refusing => many,
                 _ => return None,
             };
             let at = state.next.max(now);
@@ -72,6 +98,9 @@ impl Window {
     pub fn throttled(&self) {
         let now = Instant::now();
         self.with(|state| {
+            state.second.refused += 1;
+            let Second { chunks, refused, .. } = state.second;
+            state.is_refusing |= refused > FEW && refused > chunks / CHANCE;
             if state.halved.is_none_or(|at| now - at >= ONE_REASON) {
                 state.known = state.size * SOON;
                 state.size = (state.size / 2.0).max(1.0);
@@ -159,7 +188,11 @@ mod tests {
         for _ in 0..1000 {
             window.turn().await;
         }
-        assert!(began.elapsed().is_zero());
+        for _ in 0..1000 / CHANCE {
+            window.throttled();
+        }
+        window.turn().await;
+        assert!(began.elapsed().is_zero(), "that was chance");
         window.throttled();
         for _ in 0..=50 {
             window.turn().await;

@@ -60,7 +60,7 @@ fn invalid(reason: &str, message: &str) -> Reply {
 
 pub fn refuse(_: &Call, kind: FaultKind) -> Reply {
     match kind {
-        FaultKind::Throttle => error(
+        FaultKind::Throttle | FaultKind::Busy => error(
             400,
             "RequestThrottledException",
             Some("ACCOUNT_THROTTLED"),

@@ -31,7 +31,7 @@ pub fn error(status: u16, code: &str, message: &str) -> Reply {
 
 pub fn refuse(_: &Call, kind: FaultKind) -> Reply {
     match kind {
-        FaultKind::Throttle => error(400, "ThrottlingException", "Rate exceeded"),
+        FaultKind::Throttle | FaultKind::Busy => error(400, "ThrottlingException", "Rate exceeded"),
         FaultKind::Deny => error(400, "AccessDeniedException", "The identity is not authorized to perform this."),
         _ => error(500, "InternalServerError", "An internal error has occurred"),
     }

@@ -55,7 +55,7 @@ impl Service {
 
     pub fn refuse(&self, kind: FaultKind) -> Reply {
         match kind {
-            FaultKind::Throttle => self.error(400, "Throttling", "Rate exceeded"),
+            FaultKind::Throttle | FaultKind::Busy => self.error(400, "Throttling", "Rate exceeded"),
             FaultKind::Deny => {
                 self.error(403, "AccessDenied", "The identity is not authorized to perform this operation.")
             }

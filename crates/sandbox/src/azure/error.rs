@@ -41,6 +41,7 @@ pub fn refuse_arm(_: &Call, kind: FaultKind) -> Reply {
         FaultKind::Throttle => {
             Reply::from(arm(429, "TooManyRequests", "The request is being throttled.")).with("retry-after", "1")
         }
+        FaultKind::Busy => arm(429, "TooManyRequests", "The request is being throttled.").into(),
         FaultKind::Deny => {
             arm(403, "AuthorizationFailed", "The client does not have authorization to perform action.").into()
         }
@@ -51,6 +52,7 @@ pub fn refuse_arm(_: &Call, kind: FaultKind) -> Reply {
 pub fn refuse_storage(_: &Call, kind: FaultKind) -> Reply {
     match kind {
         FaultKind::Throttle => storage(503, "ServerBusy", "The server is busy.").with("retry-after", "1"),
+        FaultKind::Busy => storage(503, "ServerBusy", "The server is busy."),
         FaultKind::Deny => storage(403, "AuthorizationPermissionMismatch", "This request is not authorized."),
         _ => storage(500, "InternalError", "The server encountered an internal error."),
     }

@@ -1,11 +1,9 @@
 use std::{ops::Range, sync::Arc};
 
-use crc_fast::{CrcAlgorithm, checksum_combine};
-
 use crate::{
     CONTENT_BLOCK, Error, Extent, Format, Image, Layout, Result, SECTOR,
     bat::{self, BLOCK_SIZE, DynamicHeader, UNUSED},
-    content::crc64,
+    crc::{Append, crc64},
     footer::{self, DiskType, FOOTER_SIZE, Footer},
 };
 
@@ -60,15 +58,15 @@ impl DynamicVhd {
         let content = self.image.content()?;
         let (bitmap, zeros) = (crc64(&[0xff; BITMAP as usize]), crc64(&[0; CONTENT_BLOCK as usize]));
         let mut whole = crc64(&self.head);
-        let mut append = |crc, length| whole = checksum_combine(CrcAlgorithm::Crc64Nvme, whole, crc, length);
+        let (sector, content_block) = (Append::of(SECTOR), Append::of(CONTENT_BLOCK));
         for block in &self.blocks {
-            append(bitmap, BITMAP);
+            whole = sector.append(whole, bitmap);
             for index in block * PER_BLOCK..(block + 1) * PER_BLOCK {
-                append(content.block(index).map_or(zeros, |block| block.crc64), CONTENT_BLOCK);
+                let crc = content.block(index).map_or(zeros, |block| block.crc64);
+                whole = content_block.append(whole, crc);
             }
         }
-        append(crc64(&self.footer), SECTOR);
-        Ok(whole)
+        Ok(sector.append(whole, crc64(&self.footer)))
     }
 
     /// Which part of the virtual file holds the byte at `offset`, and where that part lies; none past the end.

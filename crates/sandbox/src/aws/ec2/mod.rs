@@ -88,7 +88,7 @@ pub fn refuse(call: &Call, kind: FaultKind) -> Reply {
             error(400, "InvalidSnapshot.NotFound", "The snapshot does not exist.")
         }
         FaultKind::Forget => error(400, "InvalidAMIID.NotFound", "The image id does not exist"),
-        FaultKind::Throttle => error(503, "RequestLimitExceeded", "Request limit exceeded."),
+        FaultKind::Throttle | FaultKind::Busy => error(503, "RequestLimitExceeded", "Request limit exceeded."),
         FaultKind::Deny => error(403, "UnauthorizedOperation", "You are not authorized to perform this operation."),
         _ => error(500, "InternalError", "An internal error has occurred"),
     }

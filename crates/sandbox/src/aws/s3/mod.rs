@@ -63,6 +63,7 @@ pub fn error(status: u16, code: &str, message: &str) -> Reply {
 pub fn refuse(_: &Call, kind: FaultKind) -> Reply {
     match kind {
         FaultKind::Throttle => error(503, "SlowDown", "Please reduce your request rate.").with("retry-after", "1"),
+        FaultKind::Busy => error(503, "SlowDown", "Please reduce your request rate."),
         FaultKind::Deny => error(403, "AccessDenied", "Access Denied"),
         _ => error(500, "InternalError", "We encountered an internal error. Please try again."),
     }
