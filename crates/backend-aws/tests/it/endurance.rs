@@ -43,8 +43,8 @@ impl Subject for Stage {
     /// What S3 has it tells; what blocks a pending snapshot has, the journal alone.
     fn window(&self, has_journal: bool) -> u64 {
         match (self.config.bucket.is_some(), has_journal) {
-            (true, _) => 4 * (5 << 20),
-            (false, true) => 32 * vhd::CONTENT_BLOCK,
+            (true, _) => 12 * (5 << 20),
+            (false, true) => 96 * vhd::CONTENT_BLOCK,
             (false, false) => u64::MAX,
         }
     }

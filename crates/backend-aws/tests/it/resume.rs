@@ -12,12 +12,12 @@ use crate::{
     trials::{DEADLINE, Subject, let_go},
 };
 
-/// The operation that carries the image, how often it is asked for, how often it is on its way at first, and the MiB of image
-/// that take as many.
+/// The operation that carries the image, how often it is asked for, how often it may be on its way by the middle, and the
+/// MiB of image that take as many.
 fn carrier(route: Route) -> (&'static str, u64, u64, u64) {
     match route {
-        Route::S3 => ("s3:UploadPart", 13, 4, 60),
-        Route::Ebs => ("ebs:PutSnapshotBlock", 120, 32, 60),
+        Route::S3 => ("s3:UploadPart", 25, 10, 120),
+        Route::Ebs => ("ebs:PutSnapshotBlock", 240, 66, 120),
     }
 }
 
@@ -55,7 +55,7 @@ async fn no_more_is_sent_again_than_was_on_its_way() {
         let stage = stage(route).await;
         let (_, total, window, _) = carrier(route);
         let sent = killed(&stage, route).await;
-        let_go(&stage.state_dir(), keeps_journal);
+        let_go(&stage.state_dir(), keeps_journal).await;
         let report = stage.publish().await;
         assert_eq!(report.status, Status::Published, "{:?}", report.error);
         let more = report.transfer.requests;
@@ -73,7 +73,7 @@ async fn other_content_does_not_go_on_from_there() {
     for route in BOTH {
         let mut stage = stage(route).await;
         killed(&stage, route).await;
-        let_go(&stage.state_dir(), true);
+        let_go(&stage.state_dir(), true).await;
         let run = publisher::runs(&stage.state_dir()).unwrap()[0].run.clone();
         stage.image = image(&stage, route, 8);
         stage.spec.version = Some("1.0.1".into());

@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// Pages that are a request each.
-const PAGES: u64 = 60;
-/// How many are on their way at first.
-const WINDOW: u64 = 16;
+const PAGES: u64 = 160;
+/// How many may be on their way by the hundredth.
+const WINDOW: u64 = 35;
 
 /// A stage with an image of so many pages, each in a mebibyte of its own.
 async fn stage() -> Stage {
@@ -33,9 +33,9 @@ fn image(stage: &Stage, byte: u8) -> Arc<Image> {
     Arc::new(Image::open(path).unwrap())
 }
 
-/// Kills a run at its 31st page; how many Azure has by then.
+/// Kills a run at its hundredth page; how many Azure has by then.
 async fn killed(stage: &Stage) -> u64 {
-    killed_before(stage, "PutPage", 31).await;
+    killed_before(stage, "PutPage", 100).await;
     stage.requests("PutPage")
 }
 
@@ -53,7 +53,7 @@ async fn no_more_is_sent_again_than_was_on_its_way() {
     for keeps_journal in [true, false] {
         let stage = stage().await;
         let sent = killed(&stage).await;
-        let_go(&stage.state_dir(), keeps_journal);
+        let_go(&stage.state_dir(), keeps_journal).await;
         let report = stage.publish().await;
         assert_eq!(report.status, Status::Published, "{:?}", report.error);
         let more = report.transfer.requests;
@@ -70,11 +70,11 @@ async fn no_more_is_sent_again_than_was_on_its_way() {
 async fn what_cannot_be_read_back_is_cleared_and_sent_again() {
     let stage = stage().await;
     killed(&stage).await;
-    let_go(&stage.state_dir(), false);
+    let_go(&stage.state_dir(), false).await;
     stage.fault(r#"{"operation": "GetBlob", "times": 1000, "kind": "deny"}"#);
     let report = stage.publish().await;
     assert_eq!(report.status, Status::Published, "{:?}", report.error);
-    assert_eq!((report.transfer.requests, stage.requests("ClearPage") >= 30), (PAGES + 1, true));
+    assert_eq!((report.transfer.requests, stage.requests("ClearPage") >= 64), (PAGES + 1, true));
     assert_eq!(stage.content_of("image_versions").content().unwrap(), stage.image.content().unwrap());
 }
 
@@ -82,7 +82,7 @@ async fn what_cannot_be_read_back_is_cleared_and_sent_again() {
 async fn other_content_does_not_go_on_from_there() {
     let mut stage = stage().await;
     killed(&stage).await;
-    let_go(&stage.state_dir(), true);
+    let_go(&stage.state_dir(), true).await;
     let run = publisher::runs(&stage.state_dir()).unwrap()[0].run.clone();
     stage.image = image(&stage, 8);
     let report = stage.publish().await;
@@ -120,12 +120,14 @@ async fn a_file_that_changes_under_the_run_is_never_registered() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_taken_over_is_made_anew() {
     // In the middle of the upload; when the disk is whole and closed; when the managed image is there.
-    for (operation, nth, taken, pages) in
-        [("PutPage", 31, "PutDisk", PAGES + 1), ("PutImage", 1, "PutDisk", PAGES + 1), ("PutGallery", 1, "PutImage", 0)]
-    {
+    for (operation, nth, taken, pages) in [
+        ("PutPage", 100, "PutDisk", PAGES + 1),
+        ("PutImage", 1, "PutDisk", PAGES + 1),
+        ("PutGallery", 1, "PutImage", 0),
+    ] {
         let stage = stage().await;
         killed_before(&stage, operation, nth).await;
-        let_go(&stage.state_dir(), true);
+        let_go(&stage.state_dir(), true).await;
         stage.fault(&format!(r#"{{"operation": "{taken}", "kind": "corrupt"}}"#));
         let report = stage.publish().await;
         assert_eq!(report.status, Status::Published, "{operation}: {:?}", report.error);

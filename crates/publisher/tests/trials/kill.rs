@@ -27,7 +27,7 @@ pub async fn run<S: Subject>(what: &str, stage: impl AsyncFn() -> S, keeps_journ
             let stage = stage().await;
             let was_cut = is_cut_off(&stage, Cut::at(request, point)).await;
             missed += u64::from(!was_cut);
-            let_go(&stage.state_dir(), keeps_journal);
+            let_go(&stage.state_dir(), keeps_journal).await;
             let report = stage.publish().await;
             let (found, status) = (stage.outcome(), report.status);
             let twice = stage.image_bytes().saturating_sub(image);
@@ -68,7 +68,7 @@ pub async fn run_and_clean_up<S: Subject>(stage: impl AsyncFn() -> S) {
     for request in 1..=undisturbed.requests() {
         let stage = stage().await;
         is_cut_off(&stage, Cut::at(request, Point::Before)).await;
-        let_go(&stage.state_dir(), true);
+        let_go(&stage.state_dir(), true).await;
         let (own, kept) = (stage.state_dir(), stage.state_dir().with_extension("kept"));
         // A run that was cut off before its journal was opened has none.
         let has_journal = std::fs::rename(&own, &kept).is_ok();

@@ -84,9 +84,13 @@ pub const CARRIERS: [&str; 3] = ["PutPage", "s3:UploadPart", "ebs:PutSnapshotBlo
 pub const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A killed process holds no journal any more. Here a write that was under way when the run was dropped has to end first.
-pub fn let_go(state_dir: &Path, keeps_journal: bool) {
+pub async fn let_go(state_dir: &Path, keeps_journal: bool) {
     for journal in std::fs::read_dir(state_dir.join("runs")).into_iter().flatten() {
-        File::open(journal.unwrap().path()).unwrap().lock().unwrap();
+        let journal = File::open(journal.unwrap().path()).unwrap();
+        // What was on its way ends as soon as the runtime comes to it.
+        while journal.try_lock().is_err() {
+            tokio::task::yield_now().await;
+        }
     }
     if !keeps_journal && state_dir.exists() {
         std::fs::remove_dir_all(state_dir).unwrap();

@@ -42,6 +42,9 @@ pub async fn run<S: Subject>(stage: impl AsyncFn() -> S, secrets: &[&str]) {
     let undisturbed = stage().await;
     assert_eq!(undisturbed.publish().await.status, Status::Published);
     let traffic = undisturbed.sandbox().state()["traffic"].clone();
+    // While there is one subscriber alone, `tracing` asks that of whichever thread comes to an event first whether anybody wants it,
+    // and remembers the answer for all; other tests' threads have none.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).finish());
     for operation in traffic.as_object().unwrap().keys() {
         let stage = stage().await;
         let rule = json!({"operation": operation, "kind": "stall"});
