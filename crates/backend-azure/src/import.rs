@@ -1,3 +1,4 @@
+use futures::future::try_join;
 use publisher::{Cx, Error, Event, Kind, Result, UndoId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use crate::{
     client::versions,
     origin::{Origin, OriginKind},
     plan::Decided,
-    tags,
+    register, tags,
     takeover::take_over,
     undo,
     upload::{disk, verify},
@@ -38,9 +39,12 @@ pub async fn import(azure: &Azure, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result
     let keeps_disk = azure.config.keep_disk.unwrap_or_default();
     if azure.decided()?.shape.source == Source::Disk {
         let (kind, id, attempt) = (OriginKind::Disk, uploaded.disk.clone(), azure.attempt.clone());
+        register::ensure_place(azure, cx).await?;
         return Ok(Imported { origin: Origin { kind, id, attempt, stays: keeps_disk }, undos: vec![uploaded.undo] });
     }
-    let (origin, undo) = make_image(azure, cx, &uploaded.disk).await?;
+    // What the version will lie in is made beside the image that it will be made of.
+    let ((origin, undo), ()) =
+        try_join(make_image(azure, cx, &uploaded.disk), register::ensure_place(azure, cx)).await?;
     Ok(Imported { origin, undos: undo.into_iter().chain(keeps_disk.then_some(uploaded.undo)).collect() })
 }
 

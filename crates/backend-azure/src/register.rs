@@ -63,8 +63,6 @@ pub async fn register(azure: &Azure, cx: &Cx<Undo>, imported: &Imported) -> Resu
         cx.settle(imported.undos.iter().copied()).await?;
         return Ok(Registered::ManagedImage { id: imported.origin.id.clone() });
     }
-    ensure_gallery(azure, cx).await?;
-    ensure_definition(azure, cx).await?;
     let decided = azure.decided()?;
     let id = azure.names.version(&decided.version.to_string());
     if is_made(azure, cx, &id).await? {
@@ -154,6 +152,15 @@ pub fn publishing_profile<'a>(azure: &Azure, regions: impl Iterator<Item = &'a s
         profile["endOfLifeDate"] = day.into();
     }
     Ok(profile)
+}
+
+/// Makes the gallery and the definition that a version will lie in, if there is to be one and they are not there.
+pub async fn ensure_place(azure: &Azure, cx: &Cx<Undo>) -> Result<()> {
+    if azure.config.destination() == Destination::ManagedImage {
+        return Ok(());
+    }
+    ensure_gallery(azure, cx).await?;
+    ensure_definition(azure, cx).await
 }
 
 async fn ensure_gallery(azure: &Azure, cx: &Cx<Undo>) -> Result<()> {

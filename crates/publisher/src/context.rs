@@ -223,7 +223,6 @@ impl<U: Durable> Cx<U> {
     {
         let began = Instant::now();
         let give_up = began + schedule.deadline;
-        let mut wait = schedule.first;
         let mut told = None;
         loop {
             let (percent, asked) = match self.retry(what, &mut look).await? {
@@ -241,8 +240,7 @@ impl<U: Durable> Cx<U> {
                 let seconds = schedule.deadline.as_secs();
                 return Err(Error::new(Kind::TimedOut, format!("gave up {what} after {seconds} seconds")));
             }
-            self.sleep(asked.unwrap_or(wait)).await?;
-            wait = wait.mul_f32(1.5).min(schedule.longest);
+            self.sleep(schedule.wait(began.elapsed(), asked)).await?;
         }
     }
 

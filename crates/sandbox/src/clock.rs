@@ -1,9 +1,12 @@
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-/// The time that long operations run by. It follows real time, and a test can push it forward.
+use tokio::time::Instant;
+
+/// The time that long operations run by. It follows the runtime's, which is real time where nothing has paused it, and a test can
+/// push it forward.
 #[derive(Debug)]
 pub struct Clock {
     started: Instant,

@@ -22,7 +22,7 @@ use crate::error;
 #[derive(Debug)]
 pub struct Arm {
     /// With the token that is in use.
-    pipeline: Mutex<Pipeline>,
+    pipeline: Mutex<Arc<Pipeline>>,
     credential: Credential,
     transport: Transport,
     base: Url,
@@ -52,7 +52,7 @@ impl Arm {
         let url = Url::parse(base).ok().filter(|url| url.scheme() == "https" && url.has_host()).ok_or_else(|| {
             Error::new(Kind::Config, format!("azure.endpoints.resource_manager is no https URL: {base}"))
         })?;
-        let pipeline = Mutex::new(pipeline(base, &credential, &transport)?);
+        let pipeline = Mutex::new(Arc::new(pipeline(base, &credential, &transport)?));
         Ok(Self { pipeline, credential, transport, base: url })
     }
 
@@ -137,13 +137,21 @@ impl Arm {
         if answer.status != 401 {
             return Ok(answer);
         }
-        let base = self.base.as_str().trim_end_matches('/');
-        let fresh = pipeline(base, &self.credential, &self.transport)?;
-        *self.pipeline.lock().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
-        self.attempt(&fresh, method, url, body).await
+        self.attempt(&*self.instead_of(&used)?, method, url, body).await
     }
 
-    fn pipeline(&self) -> Pipeline {
+    /// A pipeline with another token than the one that was refused. Of requests that are refused beside each other, the first gets it
+    /// for all.
+    fn instead_of(&self, refused: &Arc<Pipeline>) -> Result<Arc<Pipeline>> {
+        let mut current = self.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&current, refused) {
+            let base = self.base.as_str().trim_end_matches('/');
+            *current = Arc::new(pipeline(base, &self.credential, &self.transport)?);
+        }
+        Ok(current.clone())
+    }
+
+    fn pipeline(&self) -> Arc<Pipeline> {
         self.pipeline.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

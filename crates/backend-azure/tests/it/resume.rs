@@ -123,7 +123,7 @@ async fn what_cannot_be_taken_over_is_made_anew() {
     for (operation, nth, taken, pages) in [
         ("PutPage", 100, "PutDisk", PAGES + 1),
         ("PutImage", 1, "PutDisk", PAGES + 1),
-        ("PutGallery", 1, "PutImage", 0),
+        ("PutImageVersion", 1, "PutImage", 0),
     ] {
         let stage = stage().await;
         killed_before(&stage, operation, nth).await;

@@ -11,6 +11,7 @@
 mod bad_input;
 mod cleanup;
 mod configuration;
+mod critical_path;
 mod demo;
 mod disks;
 mod doctor;

@@ -13,7 +13,7 @@ use self::outcome::{region_report, status};
 use crate::{
     Artifact, Backend, Check, Cleanup, CloudName, Cx, Durable, Error, ErrorReport, Event, Kind, Mode, RegionOutcome,
     RegionReport, RegionState, Replication, Result, RunKey, Runtime, Stage, Status, Target, TargetReport,
-    journal::{self, Journal},
+    journal::{self, Journal, When},
 };
 
 /// How long the requests that are on their way when a run is to end are waited for: what became of them is better known than
@@ -180,9 +180,11 @@ impl<B: Backend> Pipeline<B> {
         cx.journal().await.succeeded().await?;
         progress.resources.extend(registered.resources());
         cx.journal().await.stage_started(Stage::Replicate).await?;
-        let replication = self
-            .stage(cx, Stage::Replicate, async { self.backend.replicate(cx, &registered, &plan.regions).await })
-            .await?;
+        let replicate = async { self.backend.replicate(cx, &registered, &plan.regions).await };
+        // What only making the image needed goes while it is copied: nobody waits for that.
+        let needless = self.unwind(cx, |act| act.when == When::Always);
+        let (replication, ()) = tokio::join!(self.stage(cx, Stage::Replicate, replicate), needless);
+        let replication = replication?;
         progress.look_at(&replication);
         // A region that was not waited for to its end has not failed.
         let is_cut_short = |outcome: &RegionOutcome<B::Replica>| matches!(&outcome.state, RegionState::Failed { error, .. } if error.kind() == Kind::Cancelled);
