@@ -64,7 +64,9 @@ pub struct Sample {
 pub struct Stage<'a> {
     pub runtime: &'a Runtime,
     pub sandbox: &'a Sandbox,
-    pub programs: &'a Path,
+    pub publish: &'a Path,
+    /// Where the other people's programs are.
+    pub clients: &'a Path,
 }
 
 impl Contestant {
@@ -131,7 +133,6 @@ impl Contestant {
 
     fn command(self, stage: &Stage<'_>, goal: Goal, image: &Path, work: &Path, nth: usize) -> Result<Command> {
         let name = format!("bench-{nth}");
-        let clients = stage.programs.join("clients/bin");
         let address = || -> Result<String> {
             let bytes = std::fs::metadata(image)?.len();
             stage.runtime.block_on(disk::open(stage.sandbox, &name, bytes))
@@ -163,7 +164,7 @@ impl Contestant {
                 command
             }
             Self::Azcopy | Self::AzcopyUnpaced => {
-                let mut command = program(clients.join("azcopy"));
+                let mut command = program(stage.clients.join("azcopy"));
                 // A container and a blob in it, where the account's name is no part of the host's.
                 command.arg("copy").arg(image).arg(address()?.replacen('?', "/disk.vhd?", 1));
                 command.args(["--from-to", "LocalBlob", "--blob-type", "PageBlob", "--skip-version-check"]);
@@ -182,7 +183,7 @@ impl Contestant {
                 command
             }
             Self::AwsCp => {
-                let mut command = program(clients.join("aws"));
+                let mut command = program(stage.clients.join("aws"));
                 command.args(["s3", "cp", "--only-show-errors"]).arg(image);
                 command.arg(format!("s3://publish-sandbox/{name}"));
                 // Its version 1 knows one endpoint for all.
@@ -192,7 +193,7 @@ impl Contestant {
                 command
             }
             Self::Publish => {
-                let mut command = program(stage.programs.join("release/publish"));
+                let mut command = program(stage.publish.to_owned());
                 match goal {
                     Goal::Pages => command.args(["azure", "--regions", "westus2"]),
                     Goal::Blocks => command.args(["aws", "--regions", "us-east-1", "--route", "ebs"]),

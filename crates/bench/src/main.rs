@@ -48,7 +48,11 @@ struct Args {
     #[arg(long)]
     ours_alone: bool,
 
-    /// The folder of the programs, where images and what is measured go too
+    /// The build of publish that is measured
+    #[arg(long, value_name = "PROFILE", default_value = "release")]
+    build: String,
+
+    /// The folder of builds and clients, where the images go too
     #[arg(long, value_name = "DIR", default_value = "target")]
     target: PathBuf,
 }

@@ -20,7 +20,7 @@
 //!
 //! # Speed
 //!
-//! `just bench` on two cores of an AMD EPYC with SHA extensions, an image of 1 GiB of data in 4 GiB, GiB of data
+//! `just bench-loops` on two cores of an AMD EPYC with SHA extensions, an image of 1 GiB of data in 4 GiB, GiB of data
 //! a second (2026-11). In memory:
 //!
 //! | | this crate | beside it |

@@ -182,6 +182,8 @@ impl Sink for Blocks {
     }
 
     async fn put(&self, chunk: &Chunk, seal: &String) -> Result<()> {
+        // Of those that are on their way beside the first, one may be refused and be heard of after another was taken.
+        let was_known = self.is_known.load(Ordering::Relaxed);
         let sent = self
             .ebs
             .put_snapshot_block()
@@ -193,7 +195,7 @@ impl Sink for Blocks {
             .block_data(ByteStream::from(chunk.bytes.clone()))
             .send()
             .await;
-        sent.map_err(|error| self.explain(classify(error), chunk, seal))?;
+        sent.map_err(|error| self.explain(classify(error), chunk, seal, was_known))?;
         self.is_known.store(true, Ordering::Relaxed);
         // What is in a snapshot that is not completed, no API tells.
         self.cx.note_sent(&self.snapshot, Extent { offset: chunk.offset, length: CONTENT_BLOCK }).await
@@ -201,10 +203,10 @@ impl Sink for Blocks {
 }
 
 impl Blocks {
-    fn explain(&self, error: Error, chunk: &Chunk, seal: &str) -> Error {
+    fn explain(&self, error: Error, chunk: &Chunk, seal: &str, was_known: bool) -> Error {
         match error.kind() {
             // A snapshot is not known everywhere the moment it is started (coldsnap#43).
-            Kind::NotFound if !self.is_known.load(Ordering::Relaxed) => {
+            Kind::NotFound if !was_known => {
                 Error::new(Kind::Transient, "the snapshot is not known yet").caused_by(error)
             }
             // A checksum that AWS refuses: either the bytes were damaged on their way, or they are not what they were.

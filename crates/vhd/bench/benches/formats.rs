@@ -1,4 +1,4 @@
-//! The inner loops beside the programs that people use for the same: `just bench`.
+//! The inner loops beside the programs that people use for the same: `just bench-loops`.
 //!
 //! The image has 1 GiB of data in 4 GiB, in pieces of 2 MiB that are no multiple of a block apart. The files are in
 //! `$TMPDIR`: on a file system in memory the programs are compared, on a disk the disk takes its share. `qemu-img
@@ -20,7 +20,11 @@ use std::{
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use tempfile::TempDir;
-use vhd::{DynamicVhd, FixedVhd, Image, Layout, Raw, convert, zero::is_zero};
+use vhd::{
+    CONTENT_BLOCK, DynamicVhd, FixedVhd, Image, Layout, Raw, convert,
+    crc::{Append, crc64},
+    zero::{data_spans, is_zero},
+};
 
 const SIZE: u64 = 4 << 30;
 const DATA: u64 = 1 << 30;
@@ -84,6 +88,32 @@ fn zero_scan(criterion: &mut Criterion) {
     let zeros = vec![0; 512 << 10];
     group(criterion, "zero scan", zeros.len() as u64)
         .bench_function("512 KiB", |b| b.iter(|| is_zero(black_box(&zeros))));
+}
+
+/// What is done to each block on its way: found to hold data, cut free of zeros, sealed.
+fn block(criterion: &mut Criterion) {
+    // A page of data in four: what lies between them is to be left out.
+    let mut bytes = vec![0; 4 << 20];
+    for page in bytes.chunks_mut(4096).step_by(4) {
+        page.fill(7);
+    }
+    let mut group = group(criterion, "chunk of 4 MiB", bytes.len() as u64);
+    for bridge in [0, 16 << 10] {
+        let name = format!("spans, gaps of {bridge} bytes bridged");
+        group.bench_function(name, |b| b.iter(|| data_spans(black_box(&bytes), 4096, bridge)));
+    }
+    group.bench_function("CRC-64/NVME", |b| b.iter(|| crc64(black_box(&bytes))));
+}
+
+/// The CRC of a dynamic VHD by those of its blocks: 4096 of them.
+fn joined_crc(criterion: &mut Criterion) {
+    let blocks: Vec<_> = (0..4096_u64).map(|index| index.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+    group(criterion, "joined CRC", blocks.len() as u64 * CONTENT_BLOCK).bench_function("4096 blocks", |b| {
+        b.iter(|| {
+            let append = Append::of(CONTENT_BLOCK);
+            black_box(&blocks).iter().fold(0, |whole, block| append.append(whole, *block))
+        });
+    });
 }
 
 fn read(criterion: &mut Criterion, files: &Files) {
@@ -162,6 +192,8 @@ fn conversion(criterion: &mut Criterion, files: &Files) {
 
 fn all(criterion: &mut Criterion) {
     zero_scan(criterion);
+    block(criterion);
+    joined_crc(criterion);
     let files = Files::make();
     read(criterion, &files);
     digest(criterion, &files);
