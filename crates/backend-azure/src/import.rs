@@ -1,4 +1,4 @@
-use futures::future::try_join;
+use futures::future::join;
 use publisher::{Cx, Error, Event, Kind, Result, UndoId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -43,8 +43,9 @@ pub async fn import(azure: &Azure, cx: &Cx<Undo>, uploaded: &Uploaded) -> Result
         return Ok(Imported { origin: Origin { kind, id, attempt, stays: keeps_disk }, undos: vec![uploaded.undo] });
     }
     // What the version will lie in is made beside the image that it will be made of.
-    let ((origin, undo), ()) =
-        try_join(make_image(azure, cx, &uploaded.disk), register::ensure_place(azure, cx)).await?;
+    let (image, place) = join(make_image(azure, cx, &uploaded.disk), register::ensure_place(azure, cx)).await;
+    // Neither is left on its way: what became of it would not be known.
+    let ((origin, undo), ()) = (image?, place?);
     Ok(Imported { origin, undos: undo.into_iter().chain(keeps_disk.then_some(uploaded.undo)).collect() })
 }
 

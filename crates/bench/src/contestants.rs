@@ -52,8 +52,8 @@ pub enum Contestant {
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     pub cost: Cost,
-    /// The part of a program that does more which does what the others do: of publish the upload, with all that is asked of the
-    /// cloud for it, in seconds.
+    /// The part of a program that does more which does what the others do, in seconds: of publish the upload, with all that is asked of
+    /// the cloud for it, and for blocks with the reading that hashes them.
     pub upload: Option<f64>,
     pub traffic: Traffic,
     /// Bytes of temporary files.
@@ -127,7 +127,7 @@ impl Contestant {
             requests: after.requests - before.requests,
             unsealed: after.unsealed - before.unsealed,
         };
-        let upload = if self == Self::Publish { Some(upload_seconds(&output)?) } else { None };
+        let upload = if self == Self::Publish { Some(upload_seconds(&output, goal)?) } else { None };
         Ok(Sample { cost: conversion.then(cost), upload, traffic, disk: allocated(work.path())? })
     }
 
@@ -238,12 +238,14 @@ fn convert(image: &Path, kind: Kind, to: &Path) -> Command {
 }
 
 /// How long the upload took, or the longer of two that went on at the same time: from the report of a run.
-fn upload_seconds(report: &str) -> Result<f64> {
+fn upload_seconds(report: &str, goal: Goal) -> Result<f64> {
     let report: Value = serde_json::from_str(report)?;
     let targets = report["targets"].as_array().ok_or("a report without targets")?;
     let stages = targets.iter().filter_map(|target| target["stages"].as_array()).flatten();
     let uploads = stages.filter(|stage| stage["stage"] == "upload").filter_map(|stage| stage["seconds"].as_f64());
-    Ok(uploads.fold(0.0, f64::max))
+    // The hashes that go with blocks are those of the first reading; the others compute theirs while they send.
+    let hashing = report["image"]["read_seconds"].as_f64().filter(|_| goal == Goal::Blocks).unwrap_or_default();
+    Ok(hashing + uploads.fold(0.0, f64::max))
 }
 
 /// Bytes that the files in a folder take.

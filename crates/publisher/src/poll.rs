@@ -38,8 +38,8 @@ impl Schedule {
     pub(crate) fn wait(&self, passed: Duration, asked: Option<Duration>) -> Duration {
         let own = (passed / PART).clamp(self.first.min(self.longest), self.longest);
         match asked {
-            Some(asked) if passed < QUICK => asked.min(own),
-            Some(asked) => asked,
+            Some(asked) if passed < QUICK => asked.min(own).max(self.first),
+            Some(asked) => asked.max(self.first),
             None => own,
         }
     }
@@ -63,6 +63,6 @@ mod tests {
         assert_eq!([wait(0.0, None), wait(2.0, None), wait(60.0, None), wait(900.0, None)], [0.25, 0.25, 6.0, 30.0]);
         assert_eq!([wait(0.0, Some(15)), wait(4.9, Some(15)), wait(5.0, Some(15))], [0.25, 0.49, 15.0]);
         assert_eq!(wait(60.0, Some(1)), 1.0);
-        assert_eq!(wait(0.0, Some(0)), 0.0);
+        assert_eq!([wait(0.0, Some(0)), wait(60.0, Some(0))], [0.25, 0.25], "never without a pause");
     }
 }

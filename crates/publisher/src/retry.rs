@@ -15,7 +15,7 @@ pub struct RetryBudget(AtomicU32);
 
 const FULL: u32 = COST * ATTEMPTS * LARGEST_WINDOW;
 const COST: u32 = 10;
-const LARGEST_WINDOW: u32 = 64;
+const LARGEST_WINDOW: u32 = 96;
 
 /// How often one request is tried at the most. Together the waits are two minutes at least: so long a service may not know
 /// what it has just made, as EBS says of its snapshots.
@@ -35,6 +35,11 @@ impl RetryBudget {
     /// Takes one retry out; false when nothing is left.
     pub fn take(&self) -> bool {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(COST)).is_ok()
+    }
+
+    /// Whether there is enough in it for what is not necessary.
+    pub fn is_ample(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > FULL / 2
     }
 
     /// Notes a request that succeeded.
@@ -59,7 +64,7 @@ mod tests {
     #[test]
     fn the_budget_ends_and_success_refills_it() {
         let budget = RetryBudget::default();
-        assert_eq!((0..2000).filter(|_| budget.take()).count(), 1216);
+        assert_eq!((0..2000).filter(|_| budget.take()).count(), 1824);
         for _ in 0..10 {
             assert!(!budget.take());
             budget.succeeded();

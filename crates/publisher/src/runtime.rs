@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{CommandLine, Reporter, RunKey, transfer::Buffers};
 
-/// Memory that all transfers of a process together may hold in buffers, in KiB: sixteen of Azure's largest pages. The HTTP
-/// clients copy some of a body once more to encrypt it.
-const BUFFER_KIB: u32 = 64 << 10;
+/// Memory that all transfers of a process together may have in use as buffers, in KiB: the share of one is sixteen of Azure's largest
+/// pages. A quarter of it may lie idle beside, and the HTTP clients copy some of a body once more to encrypt it.
+const BUFFER_KIB: u32 = 88 << 10;
 
 /// What all runs of a process share.
 #[derive(Clone, Debug)]

@@ -16,6 +16,8 @@ pub(crate) struct Timeline(Mutex<Inner>);
 struct Inner {
     /// When the stage that is under way began.
     since: Instant,
+    /// What it is called, once that has been said.
+    stage: Option<&'static str>,
     stages: Vec<StageReport>,
     waits: Vec<WaitReport>,
 }
@@ -25,7 +27,7 @@ const SHORTEST: Duration = Duration::from_millis(10);
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self(Mutex::new(Inner { since: Instant::now(), stages: Vec::new(), waits: Vec::new() }))
+        Self(Mutex::new(Inner { since: Instant::now(), stage: None, stages: Vec::new(), waits: Vec::new() }))
     }
 }
 
@@ -33,6 +35,19 @@ impl Timeline {
     /// Notes when the first stage began.
     pub fn begins(&self, at: Instant) {
         self.lock().since = at;
+    }
+
+    /// Names the stage that is under way.
+    pub fn starts(&self, stage: &'static str) {
+        self.lock().stage = Some(stage);
+    }
+
+    /// Notes that the work is over: a stage that was left in its middle ends here.
+    pub fn is_over(&self) {
+        let stage = self.lock().stage;
+        if let Some(stage) = stage {
+            self.ends(stage);
+        }
     }
 
     /// Notes a wait in the stage that is under way. The same for many regions at once is as long as the longest.
@@ -53,7 +68,7 @@ impl Timeline {
         let mut inner = self.lock();
         let now = Instant::now();
         let seconds = (now - inner.since).as_secs_f64();
-        inner.since = now;
+        (inner.since, inner.stage) = (now, None);
         let mut waits = std::mem::take(&mut inner.waits);
         waits.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
         inner.stages.push(StageReport { stage, seconds, waits });
@@ -83,9 +98,13 @@ mod tests {
         timeline.waited("looking", Duration::from_millis(1));
         tokio::time::advance(Duration::from_secs(5)).await;
         timeline.ends("import");
+        timeline.starts("register");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        timeline.is_over();
+        timeline.is_over();
         let report = timeline.report();
         let times: Vec<_> = report.iter().map(|stage| (stage.stage, stage.seconds)).collect();
-        assert_eq!(times, [("preflight", 2.0), ("import", 5.0)]);
+        assert_eq!(times, [("preflight", 2.0), ("import", 5.0), ("register", 1.0)]);
         let waits: Vec<_> = report[1].waits.iter().map(|wait| (wait.what.as_str(), wait.seconds)).collect();
         assert_eq!(waits, [("completing", 4.0), ("copying", 3.0)]);
     }

@@ -160,7 +160,7 @@ impl Sink for Blocks {
     }
 
     fn limits(&self) -> Limits {
-        Limits { start: 64, most: 96, pace: self.pace }
+        Limits { start: 32, most: 96, pace: self.pace }
     }
 
     /// The hash is the one from the first reading of the image: AWS compares it with what arrives, so a block that has

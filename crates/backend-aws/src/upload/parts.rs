@@ -281,7 +281,7 @@ impl Sink for Parts {
 
     fn limits(&self) -> Limits {
         // Each connection keeps room for a part of its own beside our buffers, so there are few of them.
-        Limits { start: 8, most: 12, pace: Pace::Free }
+        Limits { start: 4, most: 12, pace: Pace::Free }
     }
 
     fn seal(&self, chunk: &Chunk) -> Result<u64> {

@@ -16,8 +16,8 @@ use crate::{
 /// MiB of image that take as many.
 fn carrier(route: Route) -> (&'static str, u64, u64, u64) {
     match route {
-        Route::S3 => ("s3:UploadPart", 25, 10, 120),
-        Route::Ebs => ("ebs:PutSnapshotBlock", 240, 66, 120),
+        Route::S3 => ("s3:UploadPart", 49, 12, 240),
+        Route::Ebs => ("ebs:PutSnapshotBlock", 480, 96, 240),
     }
 }
 

@@ -89,7 +89,7 @@ impl Sink for Pages {
     }
 
     fn limits(&self) -> Limits {
-        Limits { start: 32, most: 64, pace: Pace::Free }
+        Limits { start: 16, most: 64, pace: Pace::Free }
     }
 
     fn seal(&self, chunk: &Chunk) -> Result<Self::Seal> {

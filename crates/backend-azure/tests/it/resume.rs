@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// Pages that are a request each.
-const PAGES: u64 = 160;
-/// How many may be on their way by the hundredth.
-const WINDOW: u64 = 35;
+const PAGES: u64 = 240;
+/// How many may be on their way by then.
+const WINDOW: u64 = 64;
 
 /// A stage with an image of so many pages, each in a mebibyte of its own.
 async fn stage() -> Stage {
@@ -33,9 +33,9 @@ fn image(stage: &Stage, byte: u8) -> Arc<Image> {
     Arc::new(Image::open(path).unwrap())
 }
 
-/// Kills a run at its hundredth page; how many Azure has by then.
+/// Kills a run at its two hundredth page; how many Azure has by then.
 async fn killed(stage: &Stage) -> u64 {
-    killed_before(stage, "PutPage", 100).await;
+    killed_before(stage, "PutPage", 200).await;
     stage.requests("PutPage")
 }
 
@@ -74,7 +74,7 @@ async fn what_cannot_be_read_back_is_cleared_and_sent_again() {
     stage.fault(r#"{"operation": "GetBlob", "times": 1000, "kind": "deny"}"#);
     let report = stage.publish().await;
     assert_eq!(report.status, Status::Published, "{:?}", report.error);
-    assert_eq!((report.transfer.requests, stage.requests("ClearPage") >= 64), (PAGES + 1, true));
+    assert_eq!((report.transfer.requests, stage.requests("ClearPage") >= 136), (PAGES + 1, true));
     assert_eq!(stage.content_of("image_versions").content().unwrap(), stage.image.content().unwrap());
 }
 
@@ -121,7 +121,7 @@ async fn a_file_that_changes_under_the_run_is_never_registered() {
 async fn what_cannot_be_taken_over_is_made_anew() {
     // In the middle of the upload; when the disk is whole and closed; when the managed image is there.
     for (operation, nth, taken, pages) in [
-        ("PutPage", 100, "PutDisk", PAGES + 1),
+        ("PutPage", 200, "PutDisk", PAGES + 1),
         ("PutImage", 1, "PutDisk", PAGES + 1),
         ("PutImageVersion", 1, "PutImage", 0),
     ] {

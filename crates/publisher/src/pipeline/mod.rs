@@ -66,6 +66,7 @@ impl<B: Backend> Target for Pipeline<B> {
         };
         cx.timeline.begins(began);
         let result = in_time(&cx, began, self.stages(&cx, began, image, mode, &mut progress)).await;
+        cx.timeline.is_over();
         self.finish(&cx, &result).await;
         cx.timeline.ends("cleanup");
         self.report(Some(&cx), progress, result)
@@ -181,8 +182,9 @@ impl<B: Backend> Pipeline<B> {
         progress.resources.extend(registered.resources());
         cx.journal().await.stage_started(Stage::Replicate).await?;
         let replicate = async { self.backend.replicate(cx, &registered, &plan.regions).await };
-        // What only making the image needed goes while it is copied: nobody waits for that.
-        let needless = self.unwind(cx, |act| act.when == When::Always);
+        // What only making the image needed goes while it is copied: nobody waits for that. Of an image that was found, which may not be
+        // whole yet, it is not known whether it still needs something.
+        let needless = self.unwind(cx, |act| !found && act.when == When::Always);
         let (replication, ()) = tokio::join!(self.stage(cx, Stage::Replicate, replicate), needless);
         let replication = replication?;
         progress.look_at(&replication);
@@ -257,6 +259,7 @@ impl<B: Backend> Pipeline<B> {
         work: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
         let started = Instant::now();
+        cx.timeline.starts(stage.name());
         cx.emit(Event::StageStarted { stage });
         let done = work.await;
         cx.timeline.ends(stage.name());

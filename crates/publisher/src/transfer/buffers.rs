@@ -8,7 +8,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Memory for what is read and on its way: all transfers of a process share it, and it is used again. What an allocator gives
 /// back to the kernel, it gets back page by page, each of them cleared; on a fast line that is a third of the whole cost.
 #[derive(Clone, Debug)]
-pub struct Buffers(Arc<Pool>);
+pub struct Buffers {
+    pool: Arc<Pool>,
+    /// One permit for each KiB that this transfer may have of it.
+    own: Arc<Semaphore>,
+    own_kib: u32,
+}
 
 #[derive(Debug)]
 struct Pool {
@@ -19,14 +24,23 @@ struct Pool {
     idle: Mutex<BTreeMap<usize, Vec<Vec<u8>>>>,
 }
 
-/// Of what is in use, so much may be kept when it no longer is: one part.
+/// One part of it in so many is kept beside when it is no longer in use.
 const KEPT: usize = 4;
+/// The parts of it that one transfer may have, of so many: a cloud that does not answer does not keep another's data waiting.
+const SHARE: (u32, u32) = (3, 4);
 
 impl Buffers {
     /// Buffers of `most_kib` KiB together.
     pub fn new(most_kib: u32) -> Self {
-        let free = Arc::new(Semaphore::new(most_kib as usize));
-        Self(Arc::new(Pool { free, most_kib, idle: Mutex::default() }))
+        let semaphore = |kib: u32| Arc::new(Semaphore::new(kib as usize));
+        let pool = Arc::new(Pool { free: semaphore(most_kib), most_kib, idle: Mutex::default() });
+        Self { pool, own: semaphore(most_kib), own_kib: most_kib }
+    }
+
+    /// The same, for one transfer.
+    pub fn share(&self) -> Self {
+        let own_kib = self.pool.most_kib / SHARE.1 * SHARE.0;
+        Self { pool: self.pool.clone(), own: Arc::new(Semaphore::new(own_kib as usize)), own_kib }
     }
 
     /// A buffer of `length` bytes that hold anything, as soon as there is room for it. One that is larger than all of them
@@ -34,14 +48,15 @@ impl Buffers {
     pub async fn take(&self, length: usize) -> Buffer {
         // Few sizes, so that what comes back serves the next.
         let capacity = length.next_multiple_of(512 << 10);
-        let kib = u32::try_from(capacity >> 10).unwrap_or(u32::MAX).min(self.0.most_kib);
-        // The semaphore is never closed.
-        let permit = self.0.free.clone().acquire_many_owned(kib).await.ok();
-        let kept = self.0.idle().get_mut(&capacity).and_then(Vec::pop);
+        let kib = u32::try_from(capacity >> 10).unwrap_or(u32::MAX);
+        // The semaphores are never closed.
+        let own = self.own.clone().acquire_many_owned(kib.min(self.own_kib)).await.ok();
+        let all = self.pool.free.clone().acquire_many_owned(kib.min(self.pool.most_kib)).await.ok();
+        let kept = self.pool.idle().get_mut(&capacity).and_then(Vec::pop);
         let mut bytes = kept.unwrap_or_else(|| vec![0; capacity]);
         bytes.truncate(length);
         bytes.resize(length, 0);
-        Buffer { bytes, pool: self.0.clone(), _permit: permit }
+        Buffer { bytes, pool: self.pool.clone(), _permits: [own, all] }
     }
 }
 
@@ -56,7 +71,7 @@ impl Pool {
 pub struct Buffer {
     bytes: Vec<u8>,
     pool: Arc<Pool>,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permits: [Option<OwnedSemaphorePermit>; 2],
 }
 
 impl Buffer {
@@ -74,11 +89,17 @@ impl AsRef<[u8]> for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
-        let mut idle = self.pool.idle();
-        let kept: usize = idle.iter().map(|(capacity, buffers)| capacity * buffers.len()).sum();
-        if kept + bytes.capacity() <= (self.pool.most_kib as usize >> 10 << 20) / KEPT {
-            idle.entry(bytes.capacity()).or_default().push(bytes);
+        let (mut idle, most) = (self.pool.idle(), self.pool.most_kib as usize * 1024 / KEPT);
+        if bytes.capacity() > most {
+            return;
         }
+        // Larger ones make room: what is asked for now is what has just been used.
+        while idle.iter().map(|(capacity, buffers)| capacity * buffers.len()).sum::<usize>() + bytes.capacity() > most {
+            let largest = idle.values_mut().rev().find(|buffers| !buffers.is_empty());
+            let Some(largest) = largest else { break };
+            largest.pop();
+        }
+        idle.entry(bytes.capacity()).or_default().push(bytes);
     }
 }
 
@@ -102,14 +123,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_larger_than_all_is_had_alone() {
-        let buffers = Buffers::new(1 << 10);
+    async fn what_is_larger_than_all_is_had_alone_and_not_kept() {
+        let buffers = Buffers::new(4 << 10);
         let first = buffers.take(1).await;
         let large = buffers.take(5 << 20);
         tokio::pin!(large);
         assert!(futures::poll!(&mut large).is_pending());
         drop(first);
         drop(large.await);
-        assert_eq!(buffers.0.idle().keys().collect::<Vec<_>>(), Vec::<&usize>::new(), "too large to be kept");
+        let kept: Vec<_> = buffers.pool.idle().iter().map(|(capacity, kept)| (*capacity, kept.len())).collect();
+        assert_eq!(kept, [(512 << 10, 1)], "the small one alone");
+    }
+
+    #[tokio::test]
+    async fn one_transfer_does_not_get_all_and_another_goes_on() {
+        let buffers = Buffers::new(4 << 10);
+        let (one, other) = (buffers.share(), buffers.share());
+        let held = [one.take(1 << 20).await, one.take(1 << 20).await, one.take(1 << 20).await];
+        let more = one.take(1);
+        tokio::pin!(more);
+        assert!(futures::poll!(&mut more).is_pending(), "three quarters are its own");
+        assert_eq!(other.take(1 << 20).await.as_ref().len(), 1 << 20);
+        drop(held);
+        more.await;
     }
 }

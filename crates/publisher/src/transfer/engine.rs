@@ -1,4 +1,13 @@
-use std::{collections::VecDeque, num::NonZero, sync::Arc, thread, time::Duration};
+use std::{
+    collections::VecDeque,
+    num::NonZero,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use futures::{
     StreamExt,
@@ -29,6 +38,8 @@ const SLOW: Duration = Duration::from_secs(20);
 const STRAGGLES: u32 = 8;
 /// None straggles before, and none is looked at more often.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Of the chunks that may be on their way, one in so many may be there twice, and two in any case.
+const TWICE: usize = 16;
 
 /// Sends a layout into a sink, and returns what that took.
 ///
@@ -41,7 +52,13 @@ pub async fn run<U: Durable, S: Sink>(cx: &Cx<U>, layout: Arc<dyn Layout>, sink:
     cx.emit(Event::TransferStarted { progress: watcher });
 
     let started = Instant::now();
-    let line = Arc::new(Line { window: Window::new(sink.limits()), cx: cx.clone(), sink, cost: Arc::default() });
+    let line = Arc::new(Line {
+        window: Window::new(sink.limits()),
+        cx: cx.clone(),
+        sink,
+        cost: Arc::default(),
+        twice: AtomicUsize::new(0),
+    });
     let mut on_its_way = JoinSet::new();
     let sent = send_all(&line, &layout, reads, &progress, &mut on_its_way).await;
     on_its_way.shutdown().await;
@@ -59,10 +76,11 @@ async fn send_all<U: Durable, S: Sink>(
     layout: &Arc<dyn Layout>,
     reads: Vec<Extent>,
     progress: &watch::Sender<Progress>,
-    on_its_way: &mut JoinSet<Result<Sent>>,
+    on_its_way: &mut JoinSet<Result<Sent<S::Seal>>>,
 ) -> Result<TransferReport> {
     // More threads than cores would read no faster.
     let readers = thread::available_parallelism().map_or(2, NonZero::get);
+    let buffers = line.cx.runtime().buffers.share();
     let mut report = TransferReport::default();
     let mut waiting = reads.into_iter();
     let mut reading = FuturesUnordered::new();
@@ -73,28 +91,34 @@ async fn send_all<U: Durable, S: Sink>(
         let window = line.window.size();
         while goes_on && reading.len() < readers && reading.len() + ready.len() < window {
             let Some(piece) = waiting.next() else { break };
-            let buffers = line.cx.runtime().buffers.clone();
-            reading.push(reader::read(layout.clone(), line.sink.clone(), buffers, line.cost.clone(), piece));
+            let (sink, cost) = (line.sink.clone(), line.cost.clone());
+            reading.push(reader::read(layout.clone(), sink, buffers.clone(), cost, piece));
         }
         while goes_on && on_its_way.len() < window {
-            let Some((chunk, seal)) = ready.pop_front() else { break };
+            let Some(load) = ready.pop_front() else { break };
             let line = line.clone();
             // Tasks of their own, so that all cores sign and encrypt.
-            on_its_way.spawn(async move { line.send(&chunk, &seal).await });
+            on_its_way.spawn(async move { line.send(load).await });
         }
         tokio::select! {
             Some(joined) = on_its_way.join_next() => {
                 let sent = joined.map_err(|error| Error::new(Kind::Local, "sending failed").caused_by(error))?;
-                let sent = match sent {
+                let (bytes, vain) = match sent {
                     Err(error) if error.kind() == Kind::Cancelled => continue,
-                    sent => sent?,
+                    Ok(Sent::Arrived { bytes, vain }) => (bytes, vain),
+                    // First in line, where the window may have less room by now.
+                    Ok(Sent::Again(load)) => {
+                        ready.push_front(load);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
                 };
-                report.bytes_sent += sent.bytes;
+                report.bytes_sent += bytes;
                 report.requests += 1;
-                report.retries += sent.retries;
+                report.retries += vain;
                 progress.send_modify(|progress| {
-                    progress.done += sent.bytes;
-                    progress.sent += sent.bytes;
+                    progress.done += bytes;
+                    progress.sent += bytes;
                     progress.requests += 1;
                 });
             }
@@ -102,7 +126,7 @@ async fn send_all<U: Durable, S: Sink>(
                 let Prepared { covered, chunks } = prepared?;
                 let left: u64 = chunks.iter().map(|(chunk, _)| chunk.bytes.len() as u64).sum();
                 progress.send_modify(|progress| progress.done += covered - left);
-                ready.extend(chunks);
+                ready.extend(chunks.into_iter().map(|(chunk, seal)| Load { chunk, seal, attempt: 1, vain: 0 }));
             }
             else => return Ok(report),
         }
@@ -115,46 +139,57 @@ struct Line<U, S> {
     sink: Arc<S>,
     window: Window,
     cost: Arc<Cost>,
+    /// How many chunks are on their way twice.
+    twice: AtomicUsize,
 }
 
-/// What became of a chunk.
-struct Sent {
-    bytes: u64,
-    /// Attempts that were in vain.
-    retries: u64,
+/// A chunk that is to be sent.
+struct Load<S> {
+    chunk: Chunk,
+    seal: S,
+    /// Which attempt is next; the first is 1.
+    attempt: u32,
+    /// Requests that were in vain.
+    vain: u64,
+}
+
+/// What became of an attempt.
+enum Sent<S> {
+    /// The sink has the chunk.
+    Arrived { bytes: u64, vain: u64 },
+    /// It has not, and may have it yet.
+    Again(Load<S>),
 }
 
 impl<U: Durable, S: Sink> Line<U, S> {
-    /// Sends one chunk until the sink has it.
-    async fn send(&self, chunk: &Chunk, seal: &S::Seal) -> Result<Sent> {
-        let bytes = chunk.bytes.len() as u64;
-        let (mut attempt, mut hedges) = (1, 0);
-        loop {
-            self.cx.check_cancelled()?;
-            self.window.turn().await;
-            let began = Instant::now();
-            let error = match self.attempt(chunk, seal, &mut hedges).await {
-                Ok(()) => {
-                    if attempt == 1 && hedges == 0 {
-                        self.cost.learn(chunk.bytes.len(), began.elapsed(), self.window.size());
-                    }
-                    self.cx.budget().succeeded();
-                    self.window.succeeded(began);
-                    return Ok(Sent { bytes, retries: u64::from(attempt - 1) + hedges });
+    /// Sends a chunk, and waits after a failure that may pass.
+    async fn send(&self, mut load: Load<S::Seal>) -> Result<Sent<S::Seal>> {
+        let bytes = load.chunk.bytes.len();
+        self.window.turn().await;
+        self.cx.check_cancelled()?;
+        let began = Instant::now();
+        let error = match self.attempt(&load.chunk, &load.seal, &mut load.vain).await {
+            Ok(()) => {
+                if load.attempt == 1 {
+                    self.cost.learn(bytes, began.elapsed(), self.window.size());
                 }
-                Err(error) => error,
-            };
-            if error.kind() == Kind::Throttled || (error.kind().is_retryable() && began.elapsed() >= SLOW) {
-                self.window.throttled();
+                self.cx.budget().succeeded();
+                self.window.succeeded(began);
+                return Ok(Sent::Arrived { bytes: bytes as u64, vain: load.vain });
             }
-            attempt += 1;
-            let what = format!("sending bytes {} to {}", chunk.offset, chunk.offset + bytes);
-            self.cx.wait_to_retry(&what, attempt, error).await?;
+            Err(error) => error,
+        };
+        if error.kind().is_retryable() && began.elapsed() >= SLOW {
+            self.window.throttled();
         }
+        (load.attempt, load.vain) = (load.attempt + 1, load.vain + 1);
+        let what = format!("sending bytes {} to {}", load.chunk.offset, load.chunk.offset + bytes as u64);
+        self.cx.wait_to_retry(&what, load.attempt, error).await?;
+        Ok(Sent::Again(load))
     }
 
-    /// Sends one chunk once; twice, if the first straggles and the sink does not mind.
-    async fn attempt(&self, chunk: &Chunk, seal: &S::Seal, hedges: &mut u64) -> Result<()> {
+    /// Sends a chunk once; twice, if the first request straggles and the sink does not mind.
+    async fn attempt(&self, chunk: &Chunk, seal: &S::Seal, vain: &mut u64) -> Result<()> {
         let first = self.put(chunk, seal);
         tokio::pin!(first);
         tokio::select! {
@@ -162,19 +197,27 @@ impl<U: Durable, S: Sink> Line<U, S> {
             sent = &mut first => return sent,
             () = self.straggles(chunk), if self.sink.may_send_twice() => {}
         }
-        // A service that is slow for all is not helped by more requests.
-        if !self.cx.budget().take() {
-            return first.await;
-        }
-        *hedges += 1;
-        self.window.turn().await;
-        let second = self.put(chunk, seal);
+        let Some(_hedge) = self.hedge() else { return first.await };
+        *vain += 1;
+        let second = async {
+            self.window.turn().await;
+            self.put(chunk, seal).await
+        };
         tokio::pin!(second);
+        // A failure that may pass leaves the other its chance; any other is one of both.
         match select(first, second).await {
-            Either::Left((Ok(()), _)) | Either::Right((Ok(()), _)) => Ok(()),
-            Either::Left((Err(_), second)) => second.await,
-            Either::Right((Err(_), first)) => first.await,
+            Either::Left((Err(error), second)) if error.kind().is_retryable() => second.await,
+            Either::Right((Err(error), first)) if error.kind().is_retryable() => first.await,
+            Either::Left((sent, _)) | Either::Right((sent, _)) => sent,
         }
+    }
+
+    /// Leave to send a chunk beside itself; none where all are slow, and more requests would only make them slower.
+    fn hedge(&self) -> Option<Hedge<'_>> {
+        let hedge = Hedge::of(&self.twice);
+        let is_one_of_few = self.twice.load(Ordering::Relaxed) <= (self.window.size() / TWICE).max(2);
+        let budget = self.cx.budget();
+        (is_one_of_few && !self.cx.cancel().is_cancelled() && budget.is_ample() && budget.take()).then_some(hedge)
     }
 
     /// Returns when a chunk that is sent now has taken far longer than others do.
@@ -191,22 +234,39 @@ impl<U: Durable, S: Sink> Line<U, S> {
     }
 
     async fn put(&self, chunk: &Chunk, seal: &S::Seal) -> Result<()> {
-        timeout(ATTEMPT, self.sink.put(chunk, seal)).await.unwrap_or_else(|_| {
-            let seconds = ATTEMPT.as_secs();
-            Err(Error::new(Kind::Transient, format!("no answer within {seconds} seconds")))
-        })
+        timeout(ATTEMPT, self.sink.put(chunk, seal))
+            .await
+            .unwrap_or_else(|_| {
+                let seconds = ATTEMPT.as_secs();
+                Err(Error::new(Kind::Transient, format!("no answer within {seconds} seconds")))
+            })
+            .inspect_err(|error| {
+                if error.kind() == Kind::Throttled {
+                    self.window.throttled();
+                }
+            })
+    }
+}
+
+/// A chunk that is on its way twice, counted while it is.
+struct Hedge<'a>(&'a AtomicUsize);
+
+impl<'a> Hedge<'a> {
+    fn of(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Hedge<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        collections::BTreeMap,
-        sync::{
-            Mutex,
-            atomic::{AtomicUsize, Ordering},
-        },
-    };
+    use std::{collections::BTreeMap, sync::Mutex};
 
     use async_trait::async_trait;
     use bytes::Bytes;

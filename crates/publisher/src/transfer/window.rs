@@ -4,8 +4,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Limits, Pace};
 
-/// How many chunks may be on their way: one more for each window that went well, half when the service throttles, and then soon
-/// again most of what it was. And when the next may begin, where only so many may in a second.
+/// How many chunks may be on their way: soon all that may be, half when the service throttles, then soon again most of what it was,
+/// and one more for each window that goes well. And when the next may begin, where only so many may in a second.
 #[derive(Debug)]
 pub struct Window {
     state: Mutex<State>,
@@ -16,8 +16,9 @@ pub struct Window {
 #[derive(Debug)]
 struct State {
     size: f64,
-    /// Up to this, each chunk that goes well makes room for another: so much the service did take.
-    known: f64,
+    /// Up to this, each chunk that goes well makes room for another: all that there may be, until the service has shown what it does not
+    /// take.
+    soon: f64,
     /// Everything in flight at a throttle fails together; that is one reason to halve and not many.
     halved: Option<Instant>,
     /// When the next chunk may begin.
@@ -39,8 +40,18 @@ impl Second {
     fn new() -> Self {
         Self { began: Instant::now(), chunks: 0, refused: 0 }
     }
+
+    /// Counts a chunk that was taken or refused.
+    fn count(&mut self, is_refused: bool) {
+        if self.began.elapsed() >= ONE_REASON {
+            *self = Self::new();
+        }
+        self.chunks += 1;
+        self.refused += u32::from(is_refused);
+    }
 }
 
+/// For how long all refusals are one, and how long refusals are counted.
 const ONE_REASON: Duration = Duration::from_secs(1);
 /// One chunk in so many that is refused may be chance: a partition of the service that is moved, a burst of somebody else's.
 const CHANCE: u32 = 20;
@@ -53,8 +64,9 @@ impl Window {
     pub fn new(limits: Limits) -> Self {
         let size = limits.start.max(1) as f64;
         let (next, second) = (Instant::now(), Second::new());
-        let state = State { size, known: size, halved: None, next, second, is_refusing: false };
-        Self { state: Mutex::new(state), most: limits.most.max(limits.start) as f64, pace: limits.pace }
+        let most = limits.most.max(limits.start) as f64;
+        let state = State { size, soon: most, halved: None, next, second, is_refusing: false };
+        Self { state: Mutex::new(state), most, pace: limits.pace }
     }
 
     pub fn size(&self) -> usize {
@@ -65,10 +77,6 @@ impl Window {
     pub async fn turn(&self) {
         let now = Instant::now();
         let at = self.with(|state| {
-            if now - state.second.began >= ONE_REASON {
-                state.second = Second::new();
-            }
-            state.second.chunks += 1;
             let per_second = match self.pace {
                 Pace::PerSecond(many) => many,
                 Pace::PerSecondOnceThrottled(many) if state.is_refusing => many,
@@ -86,11 +94,12 @@ impl Window {
     /// Notes that a chunk which began then went well.
     pub fn succeeded(&self, began: Instant) {
         self.with(|state| {
+            state.second.count(false);
             // What began before says nothing of the window that there is now.
             if state.halved.is_some_and(|at| began < at) {
                 return;
             }
-            let more = if state.size < state.known { 1.0 } else { 1.0 / state.size };
+            let more = if state.size < state.soon { 1.0 } else { 1.0 / state.size };
             state.size = (state.size + more).min(self.most);
         });
     }
@@ -98,11 +107,11 @@ impl Window {
     pub fn throttled(&self) {
         let now = Instant::now();
         self.with(|state| {
-            state.second.refused += 1;
+            state.second.count(true);
             let Second { chunks, refused, .. } = state.second;
             state.is_refusing |= refused > FEW && refused > chunks / CHANCE;
             if state.halved.is_none_or(|at| now - at >= ONE_REASON) {
-                state.known = state.size * SOON;
+                state.soon = state.size * SOON;
                 state.size = (state.size / 2.0).max(1.0);
                 state.halved = Some(now);
             }
@@ -123,14 +132,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_grows_by_one_a_window_and_halves_once_a_burst() {
+    async fn it_grows_while_all_goes_well_and_halves_once_a_burst() {
         let window = window(8, 10, Pace::Free);
-        let grow = |times| (0..times).for_each(|_| window.succeeded(Instant::now()));
-        grow(8);
-        assert_eq!(window.size(), 8, "nearly nine");
-        grow(1);
+        window.succeeded(Instant::now());
         assert_eq!(window.size(), 9);
-        grow(100);
+        for _ in 0..100 {
+            window.succeeded(Instant::now());
+        }
         assert_eq!(window.size(), 10);
         for _ in 0..10 {
             window.throttled();
@@ -146,7 +154,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn most_of_what_it_was_comes_back_soon_and_the_rest_with_care() {
-        let window = window(20, 40, Pace::Free);
+        let window = window(20, 20, Pace::Free);
         let before = Instant::now();
         tokio::time::advance(ONE_REASON).await;
         window.throttled();
@@ -188,12 +196,17 @@ mod tests {
         for _ in 0..1000 {
             window.turn().await;
         }
+        for _ in 0..1000 {
+            window.succeeded(Instant::now());
+        }
         for _ in 0..1000 / CHANCE {
             window.throttled();
         }
         window.turn().await;
         assert!(began.elapsed().is_zero(), "that was chance");
-        window.throttled();
+        for _ in 0..4 {
+            window.throttled();
+        }
         for _ in 0..=50 {
             window.turn().await;
         }
