@@ -1,45 +1,16 @@
-use std::{
-    collections::VecDeque,
-    num::NonZero,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{collections::VecDeque, num::NonZero, sync::Arc, thread};
 
-use futures::{
-    StreamExt,
-    future::{Either, select},
-    stream::FuturesUnordered,
-};
-use tokio::{
-    sync::watch,
-    task::JoinSet,
-    time::{Instant, sleep, timeout},
-};
+use futures::{StreamExt, stream::FuturesUnordered};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use vhd::{Extent, Layout};
 
 use super::{
-    Chunk, Progress, Sink,
-    cost::Cost,
+    Progress, Sink,
+    line::{Line, Load, Sent},
     plan,
     reader::{self, Prepared},
-    window::Window,
 };
 use crate::{Cx, Durable, Error, Event, Kind, Result, TransferReport};
-
-/// How long one attempt at one chunk may take before it counts as lost.
-const ATTEMPT: Duration = Duration::from_secs(90);
-/// An attempt that fails after so long has failed because the line is too slow for what is on its way at once.
-const SLOW: Duration = Duration::from_secs(20);
-/// A chunk that takes so many times as long as it ought to straggles: it is sent once more, beside itself.
-const STRAGGLES: u32 = 8;
-/// None straggles before, and none is looked at more often.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Of the chunks that may be on their way, one in so many may be there twice, and two in any case.
-const TWICE: usize = 16;
 
 /// Sends a layout into a sink, and returns what that took.
 ///
@@ -52,13 +23,7 @@ pub async fn run<U: Durable, S: Sink>(cx: &Cx<U>, layout: Arc<dyn Layout>, sink:
     cx.emit(Event::TransferStarted { progress: watcher });
 
     let started = Instant::now();
-    let line = Arc::new(Line {
-        window: Window::new(sink.limits()),
-        cx: cx.clone(),
-        sink,
-        cost: Arc::default(),
-        twice: AtomicUsize::new(0),
-    });
+    let line = Arc::new(Line::new(cx, sink));
     let mut on_its_way = JoinSet::new();
     let sent = send_all(&line, &layout, reads, &progress, &mut on_its_way).await;
     on_its_way.shutdown().await;
@@ -133,150 +98,30 @@ async fn send_all<U: Durable, S: Sink>(
     }
 }
 
-/// What all chunks of a transfer share.
-struct Line<U, S> {
-    cx: Cx<U>,
-    sink: Arc<S>,
-    window: Window,
-    cost: Arc<Cost>,
-    /// How many chunks are on their way twice.
-    twice: AtomicUsize,
-}
-
-/// A chunk that is to be sent.
-struct Load<S> {
-    chunk: Chunk,
-    seal: S,
-    /// Which attempt is next; the first is 1.
-    attempt: u32,
-    /// Requests that were in vain.
-    vain: u64,
-}
-
-/// What became of an attempt.
-enum Sent<S> {
-    /// The sink has the chunk.
-    Arrived { bytes: u64, vain: u64 },
-    /// It has not, and may have it yet.
-    Again(Load<S>),
-}
-
-impl<U: Durable, S: Sink> Line<U, S> {
-    /// Sends a chunk, and waits after a failure that may pass.
-    async fn send(&self, mut load: Load<S::Seal>) -> Result<Sent<S::Seal>> {
-        let bytes = load.chunk.bytes.len();
-        self.window.turn().await;
-        self.cx.check_cancelled()?;
-        let began = Instant::now();
-        let error = match self.attempt(&load.chunk, &load.seal, &mut load.vain).await {
-            Ok(()) => {
-                if load.attempt == 1 {
-                    self.cost.learn(bytes, began.elapsed(), self.window.size());
-                }
-                self.cx.budget().succeeded();
-                self.window.succeeded(began);
-                return Ok(Sent::Arrived { bytes: bytes as u64, vain: load.vain });
-            }
-            Err(error) => error,
-        };
-        if error.kind().is_retryable() && began.elapsed() >= SLOW {
-            self.window.throttled();
-        }
-        (load.attempt, load.vain) = (load.attempt + 1, load.vain + 1);
-        let what = format!("sending bytes {} to {}", load.chunk.offset, load.chunk.offset + bytes as u64);
-        self.cx.wait_to_retry(&what, load.attempt, error).await?;
-        Ok(Sent::Again(load))
-    }
-
-    /// Sends a chunk once; twice, if the first request straggles and the sink does not mind.
-    async fn attempt(&self, chunk: &Chunk, seal: &S::Seal, vain: &mut u64) -> Result<()> {
-        let first = self.put(chunk, seal);
-        tokio::pin!(first);
-        tokio::select! {
-            biased;
-            sent = &mut first => return sent,
-            () = self.straggles(chunk), if self.sink.may_send_twice() => {}
-        }
-        let Some(_hedge) = self.hedge() else { return first.await };
-        *vain += 1;
-        let second = async {
-            self.window.turn().await;
-            self.put(chunk, seal).await
-        };
-        tokio::pin!(second);
-        // A failure that may pass leaves the other its chance; any other is one of both.
-        match select(first, second).await {
-            Either::Left((Err(error), second)) if error.kind().is_retryable() => second.await,
-            Either::Right((Err(error), first)) if error.kind().is_retryable() => first.await,
-            Either::Left((sent, _)) | Either::Right((sent, _)) => sent,
-        }
-    }
-
-    /// Leave to send a chunk beside itself; none where all are slow, and more requests would only make them slower.
-    fn hedge(&self) -> Option<Hedge<'_>> {
-        let hedge = Hedge::of(&self.twice);
-        let is_one_of_few = self.twice.load(Ordering::Relaxed) <= (self.window.size() / TWICE).max(2);
-        let budget = self.cx.budget();
-        (is_one_of_few && !self.cx.cancel().is_cancelled() && budget.is_ample() && budget.take()).then_some(hedge)
-    }
-
-    /// Returns when a chunk that is sent now has taken far longer than others do.
-    async fn straggles(&self, chunk: &Chunk) {
-        let began = Instant::now();
-        loop {
-            sleep(PATIENCE).await;
-            // What ought to be is asked anew: the first chunks are sent when nothing is known.
-            let ought = self.cost.expected(chunk.bytes.len());
-            if ought.is_some_and(|ought| began.elapsed() >= ought * STRAGGLES) {
-                return;
-            }
-        }
-    }
-
-    async fn put(&self, chunk: &Chunk, seal: &S::Seal) -> Result<()> {
-        timeout(ATTEMPT, self.sink.put(chunk, seal))
-            .await
-            .unwrap_or_else(|_| {
-                let seconds = ATTEMPT.as_secs();
-                Err(Error::new(Kind::Transient, format!("no answer within {seconds} seconds")))
-            })
-            .inspect_err(|error| {
-                if error.kind() == Kind::Throttled {
-                    self.window.throttled();
-                }
-            })
-    }
-}
-
-/// A chunk that is on its way twice, counted while it is.
-struct Hedge<'a>(&'a AtomicUsize);
-
-impl<'a> Hedge<'a> {
-    fn of(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Hedge<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, sync::Mutex};
+    use std::{
+        collections::BTreeMap,
+        sync::{
+            Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
 
     use async_trait::async_trait;
     use bytes::Bytes;
+    use tokio::time::sleep;
     use vhd::{FixedVhd, Image, Raw, zero};
 
     use super::*;
     use crate::{
         CloudName, Mode, RunKey, Runtime, Silent,
         journal::Journal,
-        transfer::{Cut, Limits, Pace},
+        transfer::{
+            Chunk, Cut, Limits, Pace,
+            line::{ATTEMPT, PATIENCE},
+        },
     };
 
     /// Keeps what it is sent; fails as told.

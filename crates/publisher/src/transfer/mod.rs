@@ -1,7 +1,7 @@
 //! One engine for every upload: a layout's extents become chunks, and chunks go into a [`Sink`], many at a time.
 //!
 //! ```text
-//! extents ─► plan (pieces of bounded size) ─► reader (compare, cut out zeros, seal) ─► engine (put, hedge, retry)
+//! extents ─► plan (pieces of bounded size) ─► reader (compare, cut out zeros, seal) ─► engine, line (put, hedge, retry)
 //!                                              on threads that drive no connection     a window of them on their way
 //!                                                     ▲ buffers: bounded, used again        │
 //!                                                     └──────── cost: which zeros to send ◄─┘
@@ -13,6 +13,7 @@
 mod buffers;
 mod cost;
 mod engine;
+mod line;
 mod plan;
 mod progress;
 mod reader;
