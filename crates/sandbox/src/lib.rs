@@ -30,6 +30,7 @@ mod link;
 mod message;
 mod server;
 mod tls;
+mod traffic;
 mod xml;
 
 pub use aws::{Decision, Grant};

@@ -1,10 +1,9 @@
 use std::{
-    collections::BTreeMap,
     convert::Infallible,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,7 +15,6 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use serde::Serialize;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -34,6 +32,7 @@ use crate::{
     link::Gate,
     message::{Call, Reply},
     tls,
+    traffic::Traffic,
 };
 
 /// Why the sandbox cannot run.
@@ -99,68 +98,6 @@ pub(crate) struct World {
     pub cuts: Cuts,
     pub traffic: Traffic,
     pub content_dir: PathBuf,
-}
-
-/// What was asked of the sandbox, by operation.
-#[derive(Debug, Default)]
-pub(crate) struct Traffic(Mutex<BTreeMap<String, Count>>);
-
-/// What was asked of one operation.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct Count {
-    pub requests: u64,
-    /// Whether the operation changes anything.
-    pub mutates: bool,
-    /// Bytes in bodies.
-    pub bytes: u64,
-    /// Bodies of image data that were nothing but zeros.
-    pub zero_bodies: u64,
-    /// Pages of 4 KiB of zeros in image data.
-    pub zero_pages: u64,
-    /// Bodies of image data without a checksum.
-    pub unsealed: u64,
-    /// Blocks of an imported dynamic VHD that are stored and hold nothing but zeros.
-    pub zero_blocks: u64,
-}
-
-/// Headers with which a body's checksum comes.
-const CHECKSUMS: [&str; 6] = [
-    "content-md5",
-    "x-ms-content-crc64",
-    "x-amz-checksum",
-    "x-amz-checksum-crc64nvme",
-    "x-amz-checksum-sha256",
-    "x-amz-trailer",
-];
-
-impl Traffic {
-    fn note(&self, route: &Route, call: &Call) {
-        let body = &call.body;
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(route.operation.clone()).or_default();
-        count.requests += 1;
-        count.mutates = route.mutates;
-        count.bytes += call.length;
-        if route.carries_image {
-            count.unsealed += u64::from(!CHECKSUMS.iter().any(|name| call.header(name).is_some()));
-        }
-        // Of what was thrown away nothing is known.
-        if route.carries_image && !call.is_discarded() {
-            count.zero_bodies += u64::from(vhd::zero::is_zero(body));
-            count.zero_pages +=
-                body.as_chunks::<4096>().0.iter().filter(|page| vhd::zero::is_zero(*page)).count() as u64;
-        }
-    }
-
-    /// Counts stored blocks of zeros in what `operation` was given.
-    pub fn note_zero_blocks(&self, operation: &str, blocks: u64) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.entry(operation.to_owned()).or_default().zero_blocks += blocks;
-    }
-
-    pub fn snapshot(&self) -> BTreeMap<String, Count> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 /// What answers a call.
