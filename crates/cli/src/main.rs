@@ -9,6 +9,7 @@ mod exit;
 mod failure;
 mod image;
 mod interrupt;
+mod nix;
 mod render;
 mod settings;
 

@@ -48,6 +48,11 @@ impl fmt::Display for Difference {
     }
 }
 
+/// Where the file stands in the folder of an image.
+const PLACES: [&str; 2] = ["nix-support/image-info.json", "image-info.json"];
+/// What is added to the name of a file that is compressed.
+const COMPRESSED: [&str; 4] = [".zst", ".zstd", ".gz", ".xz"];
+
 impl ImageInfo {
     /// The file beside an image, in its folder or in `nix-support` there; none if there is none, or if it is about other
     /// images.
@@ -58,7 +63,7 @@ impl ImageInfo {
         // Of a link to an image in the store: what describes it stands there, and names it as it is called there.
         for image in [Some(image.to_owned()), image.canonicalize().ok()].into_iter().flatten() {
             let (Some(name), Some(folder)) = (image.file_name(), image.parent()) else { continue };
-            for place in ["nix-support/image-info.json", "image-info.json"] {
+            for place in PLACES {
                 let path = folder.join(place);
                 let Some(bytes) = read(&path)? else { continue };
                 if let Some(info) = Self::parse(path, &bytes, name)? {
@@ -69,9 +74,31 @@ impl ImageInfo {
         Ok(None)
     }
 
+    /// The images in a folder that its `image-info.json`, or the one in `nix-support` there, names: those that are there, as they
+    /// are named or compressed.
+    ///
+    /// # Errors
+    /// [`Error::ImageInfo`] if it is no such file, [`Error::Io`] if it cannot be read.
+    pub fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
+        for place in PLACES {
+            let path = folder.join(place);
+            let Some(bytes) = read(&path)? else { continue };
+            let file = File::parse(&path, &bytes)?;
+            let named = file.disks.into_values().map(|disk| disk.file).chain([file.file]).flatten();
+            // The folder may be another one now than the one that was written to.
+            let names = named.filter_map(|file| Path::new(&file).file_name().map(OsStr::to_owned));
+            let mut images: Vec<_> = names.filter_map(|name| as_named_or_compressed(folder, &name)).collect();
+            images.sort();
+            images.dedup();
+            if !images.is_empty() {
+                return Ok(images);
+            }
+        }
+        Ok(Vec::new())
+    }
+
     fn parse(path: PathBuf, bytes: &[u8], image: &OsStr) -> Result<Option<Self>> {
-        let file: File =
-            serde_json::from_slice(bytes).map_err(|source| Error::ImageInfo { path: path.clone(), source })?;
+        let file = File::parse(&path, bytes)?;
         // Older ones describe the image at the top; newer ones have a disk, or two for ZFS, each with its file.
         let mut disks: Vec<Disk> = file.disks.into_values().collect();
         disks.push(Disk { logical_bytes: file.logical_bytes, file: file.file });
@@ -160,7 +187,16 @@ fn named_alike(file: &str, image: &OsStr) -> bool {
     let (Some(file), Some(image)) = (Path::new(file).file_name().and_then(OsStr::to_str), image.to_str()) else {
         return false;
     };
-    image == file || image.strip_prefix(file).is_some_and(|rest| [".zst", ".zstd", ".gz", ".xz"].contains(&rest))
+    image == file || image.strip_prefix(file).is_some_and(|rest| COMPRESSED.contains(&rest))
+}
+
+fn as_named_or_compressed(folder: &Path, name: &OsStr) -> Option<PathBuf> {
+    let with = |extension: &str| {
+        let mut name = name.to_owned();
+        name.push(extension);
+        folder.join(name)
+    };
+    [""].iter().chain(&COMPRESSED).map(|extension| with(extension)).find(|path| path.is_file())
 }
 
 #[derive(Deserialize)]
@@ -175,6 +211,12 @@ struct File {
     disks: BTreeMap<String, Disk>,
     #[serde(rename = "registerImage")]
     register_image: Option<serde_json::Value>,
+}
+
+impl File {
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
+        serde_json::from_slice(bytes).map_err(|source| Error::ImageInfo { path: path.to_owned(), source })
+    }
 }
 
 #[derive(Deserialize)]

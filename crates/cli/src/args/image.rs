@@ -11,6 +11,17 @@ pub struct Opening {
     #[arg(long, value_name = "DIR", env = "PUBLISH_SPOOL_DIR", help_heading = "Image")]
     pub spool_dir: Option<PathBuf>,
 
+    /// What Nix is given beside a flake reference, as --nix-flag=--impure; commas separate several
+    #[arg(
+        long = "nix-flag",
+        value_name = "FLAG",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        env = "PUBLISH_NIX_FLAGS",
+        help_heading = "Image"
+    )]
+    pub nix_flags: Vec<String>,
+
     /// Read a VHD that bytes were appended to as the disk it was meant to be
     #[arg(long, help_heading = "Image")]
     pub repair: bool,

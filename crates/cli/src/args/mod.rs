@@ -2,6 +2,7 @@
 
 mod history;
 mod image;
+mod manual;
 mod publish;
 mod sandbox;
 
@@ -10,6 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub use self::{
     history::{Cleanup, Journals, Resume, Runs},
     image::{Convert, Inspect, Layout, Opening},
+    manual::{Completions, Man},
     publish::{Clouds, Configuration, Destination, Doctor, Publish, Route, Selection, Source, Status, Verify},
     sandbox::{Demo, Sandbox},
 };
@@ -56,6 +58,10 @@ pub enum Command {
     Convert(Convert),
     /// Run both clouds on loopback, for rehearsals
     Sandbox(Sandbox),
+    /// Print what completes this command line in a shell
+    Completions(Completions),
+    /// Write the manual pages
+    Man(Man),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

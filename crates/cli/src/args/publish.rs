@@ -6,7 +6,8 @@ use super::{Format, Opening};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Publish {
-    /// The disk image: a VHD or a raw disk, also inside zstd, gzip or xz; a pattern that matches one file serves too
+    /// The disk image: a VHD or a raw disk, also inside zstd, gzip or xz; a pattern that matches one file, what `nix build` put
+    /// out, or a flake reference as .#ecs-node, which is built
     pub image: Option<String>,
 
     #[command(flatten)]
@@ -103,9 +104,9 @@ pub struct Selection {
 /// Where settings come from.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Configuration {
-    /// The profile of publish.toml
-    #[arg(long, value_name = "TEAM", env = "PUBLISH_PROFILE")]
-    pub profile: Option<String>,
+    /// The profile of publish.toml; given more than once, or with commas, each lies over those before it
+    #[arg(long, value_name = "TEAM", env = "PUBLISH_PROFILE", value_delimiter = ',')]
+    pub profile: Vec<String>,
 
     /// The configuration file; publish.toml here or in a folder above, if it is left out
     #[arg(long, value_name = "FILE", env = "PUBLISH_CONFIG")]

@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use publisher::{Error, ErrorReport, Kind, PastRun, PastState, Result, Runtime, Variables};
 use serde_json::json;
 
@@ -21,7 +19,7 @@ pub async fn cleanup(args: &Cleanup) -> Result<Exit> {
     let (mut settings, dir) = settings(&args.journals)?;
     let meant = meant(publisher::runs(&dir)?, args.run.as_deref())?;
     forget_the_image(&mut settings);
-    let spec = settings.image_spec(Path::new(""));
+    let spec = settings.image_spec(ANY);
     let runtime = Runtime::new(render::reporter(), Some(dir));
     interrupt::watch(runtime.cancel.clone(), &TEXTS);
     let variables = Variables::of_process();
@@ -44,12 +42,14 @@ pub async fn cleanup(args: &Cleanup) -> Result<Exit> {
     Ok(exit(&done))
 }
 
+/// A name where any will do.
+const ANY: &str = "cleanup";
+
 /// Taking back goes by what the journals say, whatever the image is called and however it got to the cloud: none of that has to
 /// be given again.
 fn forget_the_image(settings: &mut Settings) {
-    const ANY: &str = "cleanup";
-    settings.name = Some(ANY.to_owned());
-    settings.version = None;
+    (settings.name, settings.version) = (None, None);
+    (settings.azure.definition, settings.aws.ami_name) = (None, None);
     settings.azure.resource_group.get_or_insert_with(|| ANY.to_owned());
     (settings.aws.route, settings.aws.bucket) = (None, None);
 }

@@ -20,8 +20,8 @@ const TEXTS: Texts = Texts {
 
 pub async fn convert(args: &Convert) -> Result<Exit> {
     vhd::check_output(&args.out, args.force)?;
-    let image = image::open(Some(&args.image), &args.opening).await?;
-    let to = args.to;
+    let opened = image::open(Some(&args.image), &args.opening).await?;
+    let (image, to) = (opened.image.clone(), args.to);
     let layout = image::apart(move || layout(image, to)).await?;
     let cancel = CancellationToken::new();
     interrupt::watch(cancel.clone(), &TEXTS);

@@ -1,15 +1,15 @@
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use publisher::{Error, Kind, Mode, Names, Result, Runtime};
 use tempfile::TempDir;
-use vhd::Image;
 
 use super::publish::{self, Rehearsal};
 use crate::{
-    args::Demo,
+    args::{Demo, Opening},
     backends::{AWS, AZURE},
     demo_disk,
     exit::Exit,
+    image,
     render::{self, message},
     settings::Settings,
 };
@@ -30,9 +30,9 @@ pub async fn demo(args: &Demo) -> Result<Exit> {
     settings.azure.regions = Some(Names::parse("westus2,westeurope"));
     settings.aws.regions = Some(Names::parse("us-east-1,eu-west-1"));
     let variables = stage.point_at(&mut settings);
-    let image = Arc::new(Image::open(&path)?);
+    let opened = image::open_file(path, &Opening::default()).await?;
     let runtime = Runtime::new(render::reporter(), Some(stage.state_dir()));
-    publish::run(&[AZURE, AWS], &settings, &variables, runtime, &image, Mode::Publish, args.format).await
+    publish::run(&[AZURE, AWS], &settings, &variables, runtime, &opened, Mode::Publish, args.format).await
 }
 
 fn write(path: &Path) -> Result<()> {

@@ -5,6 +5,7 @@ mod convert;
 mod demo;
 mod doctor;
 mod inspect;
+mod manual;
 mod publish;
 mod resume;
 mod runs;
@@ -33,6 +34,8 @@ pub async fn run(args: Args) -> Exit {
         Command::Inspect(args) => inspect::inspect(args).await,
         Command::Convert(args) => convert::convert(args).await,
         Command::Sandbox(args) => sandbox::sandbox(args).await,
+        Command::Completions(args) => manual::completions(args),
+        Command::Man(args) => manual::man(args),
     };
     done.unwrap_or_else(|error| failure::show(&error))
 }

@@ -1,7 +1,4 @@
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use futures::future::join_all;
 use publisher::{
@@ -15,7 +12,8 @@ use crate::{
     args::{Format, Opening, Publish, Selection},
     backends::{self, AWS, AZURE},
     exit::Exit,
-    image, interrupt, render,
+    image::{self, Opened, Place},
+    interrupt, render,
     settings::Settings,
 };
 
@@ -40,10 +38,13 @@ pub async fn publish_as(
     regions(&args.selection, clouds, &mut settings);
     let deadline = settings.deadline()?;
     // The image first: no cloud is asked anything for a file that is none.
-    let opening = Opening { spool_dir: settings.spool_dir.clone(), ..args.opening };
-    let image = image::open(settings.image.as_deref(), &opening).await?;
-    image::check_info(&image).await?;
-    settings.version = image::version(settings.version.take(), &image).await?;
+    let (spool_dir, nix_flags) = (settings.spool_dir.clone(), settings.nix_flags.0.clone());
+    let opening = Opening { spool_dir, nix_flags, ..args.opening };
+    settings.check_templates()?;
+    let opened = image::open(settings.image.as_deref(), &opening).await?;
+    image::check_info(&opened.image).await?;
+    settings.version = image::version(settings.version.take(), &opened.image).await?;
+    settings.fill_templates(Some(&opened.called))?;
     let mode = match (args.plan, args.no_wait) {
         (true, _) => Mode::Plan,
         (false, true) => Mode::Submit,
@@ -57,7 +58,7 @@ pub async fn publish_as(
     let only = resumed.as_ref().map(|(cloud, _)| [*cloud]);
     runtime.resumes = resumed.map(|(_, run)| run);
     let clouds = only.as_ref().map_or(clouds, |only| only);
-    run(clouds, &settings, &variables, runtime, &image, mode, args.format).await
+    run(clouds, &settings, &variables, runtime, &opened, mode, args.format).await
 }
 
 /// Gives each cloud its own of the regions on the command line.
@@ -77,13 +78,14 @@ pub fn regions(selection: &Selection, clouds: &[CloudName], settings: &mut Setti
 /// [`Kind::Config`] if nothing says what the image is called.
 pub fn spec_without_image(settings: &mut Settings, command: &str) -> Result<ImageSpec> {
     settings.version = image::version_without_image(settings.version.take())?;
-    // The file need not be there: all that is wanted of it is the name that it gave the image.
-    let file = settings.image.as_deref().filter(|named| !image::is_pattern(named) && !named.contains('#'));
-    if settings.name.is_none() && file.is_none() {
+    // The image need not be there: all that is wanted of it is the name that it gave.
+    let called = settings.image.as_deref().and_then(|named| Place::of(named).called());
+    if settings.name.is_none() && called.is_none() {
         return Err(Error::new(Kind::Config, "no image is named")
             .with_hint(format!("{command} --name ecs-node, or a profile of publish.toml with a name")));
     }
-    Ok(settings.image_spec(Path::new(file.unwrap_or_default())))
+    settings.fill_templates(called.as_deref())?;
+    Ok(settings.image_spec(&called.unwrap_or_default()))
 }
 
 /// Publishes to all clouds at the same time; one that fails stops no other.
@@ -92,18 +94,20 @@ pub async fn run(
     settings: &Settings,
     variables: &Variables,
     runtime: Runtime,
-    image: &Arc<Image>,
+    opened: &Opened,
     mode: Mode,
     format: Format,
 ) -> Result<Exit> {
-    let spec = settings.image_spec(&image.path());
+    let (image, spec) = (&opened.image, settings.image_spec(&opened.called));
+    let group = render::github::group(&format!("Publish {}", spec.name));
     let image_report = image::read(image).await?;
     interrupt::watch_runs(&runtime);
     let one = async |cloud: &CloudName| one(*cloud, settings, &spec, variables, &runtime, image, mode).await;
     let targets = join_all(clouds.iter().map(one)).await;
-    drop(runtime);
+    drop((runtime, group));
     let report = Report::new(Some(image_report), targets);
     render::report::show(&report, format);
+    render::github::show(&report, &spec.name);
     Ok(Exit::of(&report.targets))
 }
 

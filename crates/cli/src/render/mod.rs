@@ -1,6 +1,8 @@
 //! What people and programs see.
 
 mod bars;
+pub mod building;
+pub mod github;
 pub mod inspect;
 pub mod message;
 pub mod meter;

@@ -31,14 +31,8 @@ fn show_errors(target: &TargetReport) {
 pub fn human(report: &Report) -> String {
     let mut text = String::new();
     for target in &report.targets {
-        for step in &target.plan {
+        for step in planned(target) {
             text += &format!("{:5}  {step}\n", target.cloud);
-        }
-        for action in &target.denied {
-            text += &format!("{:5}  NOT ALLOWED: {action}\n", target.cloud);
-        }
-        if target.status == Status::Planned && target.plan.is_empty() {
-            text += &format!("{:5}  nothing is to be done\n", target.cloud);
         }
     }
     let mut rows = Vec::new();
@@ -68,6 +62,14 @@ pub fn human(report: &Report) -> String {
     text
 }
 
+/// What would be done, of a plan.
+pub fn planned(target: &TargetReport) -> Vec<String> {
+    let denied = target.denied.iter().map(|action| format!("NOT ALLOWED: {action}"));
+    let nothing =
+        (target.status == Status::Planned && target.plan.is_empty()).then(|| "nothing is to be done".to_owned());
+    target.plan.iter().cloned().chain(denied).chain(nothing).collect()
+}
+
 /// How an image is that was only looked at.
 fn standing(target: &TargetReport) -> &'static str {
     match target.status {
@@ -80,7 +82,8 @@ fn standing(target: &TargetReport) -> &'static str {
     }
 }
 
-fn summary(target: &TargetReport) -> String {
+/// How a run of a cloud ended, in a line.
+pub fn summary(target: &TargetReport) -> String {
     let status = match target.status {
         Status::Planned => "planned; nothing was changed",
         Status::Published => "published",

@@ -1,6 +1,8 @@
 //! Where settings come from, and what a wrong one says.
 
-use std::fs;
+use std::{fs, process::Command};
+
+use serde_json::{Value, json};
 
 use crate::{
     disks,
@@ -43,6 +45,106 @@ fn a_profile_lies_over_the_default_and_flags_over_both() {
 }
 
 #[test]
+fn several_profiles_lie_over_each_other_in_their_order() {
+    let stage = with_config(
+        r#"
+[default]
+image = "*.raw"
+tags = { by = "default", of = "default", a = "default" }
+
+[default.azure]
+regions = ["westus2"]
+
+[ecs-node]
+name = "ecs-node"
+tags = { by = "image", of = "image" }
+
+[payments]
+tags = { by = "team" }
+
+[payments.azure]
+gallery = "payments"
+"#,
+    );
+    let tags = || stage.audit()["azure"]["image_versions"][0]["tags"].clone();
+    let (code, report) = stage.report(&["azure", "--profile", "ecs-node", "--profile", "payments"]);
+    assert_eq!(code, 0, "{report:#}");
+    let version = report["targets"][0]["resources"]["image_version"].as_str().unwrap();
+    assert!(version.contains("/galleries/payments/images/ecs-node/"), "{version}");
+    assert_eq!((&tags()["by"], &tags()["of"], &tags()["a"]), (&json!("team"), &json!("image"), &json!("default")));
+    // The same in one word, as a variable has it, is the same; the other way round, the image's wins.
+    let unchanged = stage.command(&["azure", "--format", "json"]).env("PUBLISH_PROFILE", "ecs-node,payments").output();
+    let report: Value = serde_json::from_slice(&unchanged.unwrap().stdout).unwrap();
+    assert_eq!(report["targets"][0]["status"], "unchanged");
+    let (code, _) = stage.report(&["azure", "--profile", "payments,ecs-node", "--version", "2.0.0"]);
+    assert_eq!(code, 0);
+    let versions = stage.audit()["azure"]["image_versions"].clone();
+    let second = versions.as_array().unwrap().iter().find(|v| v["id"].as_str().unwrap().ends_with("2.0.0")).unwrap();
+    assert_eq!(second["tags"]["by"], "image");
+    let output = stage.run(&["azure", "--profile", "ecs-node,nobody"]);
+    assert!(stderr(&output).starts_with("error: there is no profile \"nobody\""), "{}", stderr(&output));
+}
+
+#[test]
+fn templates_stand_for_the_image_its_version_the_commit_and_the_day() {
+    let stage = with_config(
+        r#"
+[default]
+image = "*.raw"
+name = "{image}-node"
+version = "1.2.3"
+description = "{image} {version} of {date}"
+tags = { commit = "{git_rev}", day = "{date}", braces = "{{x}}" }
+
+[default.aws]
+ami_name = "{image}/{version}/{date}"
+"#,
+    );
+    let work = stage.path("work");
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        let known = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "init.defaultBranch=main"];
+        let output = git.current_dir(&work).env("HOME", stage.path("home")).args(known).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let path = std::env::var("PATH").unwrap();
+    let run = || {
+        let mut command = stage.command(&["aws", "--regions", "us-east-1"]);
+        command.env("SOURCE_DATE_EPOCH", "1700000000").env("PATH", &path).output().unwrap()
+    };
+    let outside = run();
+    assert_eq!(outside.status.code(), Some(2));
+    assert!(
+        stderr(&outside).starts_with("error: tags.commit has {git_rev}, and no git commit"),
+        "{}",
+        stderr(&outside)
+    );
+
+    git(&["init"]);
+    git(&["add", "publish.toml"]);
+    git(&["commit", "-m", "x"]);
+    let commit = git(&["rev-parse", "--short=12", "HEAD"]);
+    let output = run();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let image = &stage.audit()["aws"]["us-east-1"]["images"][0];
+    assert_eq!(image["name"], "demo/1.2.3/2023-11-14", "{image:#}");
+    assert_eq!(image["tags"]["commit"], commit.trim());
+    assert_eq!(image["tags"]["day"], "2023-11-14");
+    assert_eq!(image["tags"]["braces"], "{x}");
+    assert_eq!(image["tags"]["publish-name"], "demo-node");
+    let mutations = stage.mutations();
+    assert!(run().status.success());
+    assert_eq!(stage.mutations(), mutations, "the same again changes nothing");
+
+    fs::write(stage.path("work/publish.toml"), "[default]\nname = \"{team}\"\n").unwrap();
+    let output = run();
+    let said = "error: name is \"{team}\": {team} stands for nothing\n\nhint: {image}, {version}, {git_rev}, {date} stand for something";
+    assert!(stderr(&output).starts_with(said), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
 fn variables_lie_over_the_file() {
     let stage = with_config(PROFILES);
     let mut command = stage.command(&["azure", "--format", "json"]);
@@ -55,7 +157,7 @@ fn variables_lie_over_the_file() {
         .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let version = &stage.audit()["azure"]["image_versions"][0];
-    assert_eq!(version["regions"], serde_json::json!(["westus2", "eastus"]));
+    assert_eq!(version["regions"], json!(["westus2", "eastus"]));
     assert!(version["id"].as_str().unwrap().contains("/images/2024/"));
     assert_eq!(version["tags"]["build"], "4711");
     assert_eq!(version["properties"]["publishingProfile"]["targetRegions"][0]["regionalReplicaCount"], 2);
@@ -100,8 +202,6 @@ fn a_pattern_has_to_match_one_file() {
     assert_eq!(stderr(&output), "error: 2 files match *.raw: demo.raw, second.raw\n\nhint: name one of them\n");
     let output = stage.run(&["azure", "*.vhd"]);
     assert_eq!(stderr(&output), "error: no file matches *.vhd\n\nhint: build the image first\n");
-    let output = stage.run(&["azure", ".#ecs-node"]);
-    assert!(stderr(&output).contains("is a flake reference"), "{}", stderr(&output));
 }
 
 #[test]
@@ -142,7 +242,7 @@ volume_size = 8
     assert_eq!(code, 0, "{report:#}");
     assert_eq!(report["targets"][0]["regions"][1]["required"], false);
     let there = &stage.audit()["aws"]["eu-west-1"];
-    assert_eq!(there["images"][0]["shared_with"], serde_json::json!([["userId", "210987654321"]]));
+    assert_eq!(there["images"][0]["shared_with"], json!([["userId", "210987654321"]]));
     assert_eq!(there["images"][0]["more_devices"]["/dev/sdb"]["volumeSize"], "8");
     assert_eq!(there["parameters"][0]["id"], "/images/demo");
 }

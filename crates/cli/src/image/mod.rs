@@ -1,24 +1,58 @@
+//! The image: found where it is said to be, or built there, opened and read.
+
+mod folder;
+mod place;
+
 use std::{path::PathBuf, sync::Arc};
 
 use publisher::{Error, ImageReport, Kind, Result};
 use vhd::{Image, ImageInfo, OpenOptions, image_info::Difference};
 
+pub use self::place::Place;
 use crate::{
     args::Opening,
+    nix,
     render::{message, meter::Meter},
 };
 
-/// Opens what a path, or a pattern that matches one file, names. What is not as it should be in it is shown.
+/// An image that is open.
+#[derive(Debug)]
+pub struct Opened {
+    pub image: Arc<Image>,
+    /// What it is called where no name is given.
+    pub called: String,
+    /// What Nix built stays in its store for as long as this lives.
+    _build: Option<nix::Build>,
+}
+
+/// Opens what a path, a pattern that matches one file, or a flake reference names; the last is built. What is not as it should be
+/// in the image is shown.
 ///
 /// # Errors
-/// [`Kind::Config`] if no image is named or the pattern is not one file's, [`Kind::Image`] for a file that is none.
-pub async fn open(named: Option<&str>, opening: &Opening) -> Result<Arc<Image>> {
+/// [`Kind::Config`] if no image is named, if the pattern is not one file's or if the flake has no such image, [`Kind::Image`]
+/// for what is none, [`Kind::Local`] if it cannot be built.
+pub async fn open(named: Option<&str>, opening: &Opening) -> Result<Opened> {
     let named = named.ok_or_else(|| {
         Error::new(Kind::Config, "no image is named")
-            .with_hint("publish azure result/disk.vhd, or `image = …` in publish.toml")
+            .with_hint("publish azure result/disk.vhd, or .#ecs-node, or `image = …` in publish.toml")
     })?;
-    let path = find(named)?;
-    let Opening { spool_dir, repair } = opening.clone();
+    let (place, nix_flags) = (Place::of(named), opening.nix_flags.clone());
+    let (place, path, build) = apart(move || {
+        let (path, build) = place.find(&nix_flags)?;
+        Ok((place, path, build))
+    })
+    .await?;
+    let opened = open_file(path, opening).await?;
+    Ok(Opened { called: place.called().unwrap_or(opened.called), _build: build, ..opened })
+}
+
+/// Opens a file.
+///
+/// # Errors
+/// [`Kind::Image`] if it is no disk image.
+pub async fn open_file(path: PathBuf, opening: &Opening) -> Result<Opened> {
+    let called = place::name_of(&path);
+    let Opening { spool_dir, repair, .. } = opening.clone();
     let image = apart(move || {
         let meter = Meter::new(format!("unpacking {}", path.display()));
         let report = |progress| meter.show(progress);
@@ -28,7 +62,7 @@ pub async fn open(named: Option<&str>, opening: &Opening) -> Result<Arc<Image>> 
     for warning in image.warnings() {
         message::warning(&warning.to_string());
     }
-    Ok(Arc::new(image))
+    Ok(Opened { image: Arc::new(image), called, _build: None })
 }
 
 /// What stands beside the image, and where it disagrees with it.
@@ -107,32 +141,4 @@ pub async fn read(image: &Arc<Image>) -> Result<ImageReport> {
 pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Error::new(Kind::Local, "reading the image failed").caused_by(error))?
-}
-
-/// Whether a name is to be matched against files.
-pub fn is_pattern(named: &str) -> bool {
-    named.contains(['*', '?', '['])
-}
-
-fn find(named: &str) -> Result<PathBuf> {
-    let path = PathBuf::from(named);
-    if path.exists() || !is_pattern(named) {
-        if !path.exists() && named.contains('#') {
-            return Err(Error::new(Kind::Config, format!("{named} is a flake reference, and no file"))
-                .with_hint("build it, and publish the file: nix build, then result/*.vhd"));
-        }
-        return Ok(path);
-    }
-    let matches = glob::glob(named)
-        .map_err(|error| Error::new(Kind::Config, format!("{named} is no pattern")).caused_by(error))?;
-    let found: Vec<_> = matches.filter_map(std::result::Result::ok).collect();
-    match found.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => Err(Error::new(Kind::Config, format!("no file matches {named}")).with_hint("build the image first")),
-        many => {
-            let names = many.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-            Err(Error::new(Kind::Config, format!("{} files match {named}: {names}", many.len()))
-                .with_hint("name one of them"))
-        }
-    }
 }

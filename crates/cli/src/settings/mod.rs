@@ -1,17 +1,10 @@
-//! Settings, from the weakest source to the strongest: defaults, the user's file, the project's `publish.toml` (its
-//! `default` profile, then the chosen one), `PUBLISH_…` variables, flags.
+//! Settings: what can be set, what flags say over what [`sources`] say, and what [`templates`] in them stand for.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod sources;
+mod templates;
 
-use figment::{
-    Figment, Profile, Provider,
-    providers::{Env, Format, Serialized, Toml},
-    value::{Dict, Value},
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
 use publisher::{Error, ImageSpec, Kind, Names, Result};
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +14,11 @@ use crate::args::{Configuration, Destination, Publish, Route, Selection, Source,
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The image: a path, or a pattern that matches one file.
+    /// The image: a path, a pattern that matches one file, or a flake reference such as `.#ecs-node`, which is built.
     pub image: Option<String>,
-    /// What the image is called; the file's name if it is left out.
+    /// What Nix is given beside a flake reference, as `["--impure"]`.
+    pub nix_flags: Names,
+    /// What the image is called; the name of the file or of the flake's attribute if it is left out.
     pub name: Option<String>,
     /// Its version; `@FILE` for what is in a file, `@image` for what the image says of itself.
     pub version: Option<String>,
@@ -44,12 +39,6 @@ pub struct Settings {
     /// AWS.
     pub aws: backend_aws::Config,
 }
-
-/// The file that is looked for here and in the folders above.
-const FILE: &str = "publish.toml";
-
-/// Variables with our prefix that are no settings, as figment has them.
-const NO_SETTINGS: [&str; 5] = ["profile", "config", "log", "sandbox_url", "sandbox"];
 
 impl Settings {
     /// The settings for a command line.
@@ -85,22 +74,7 @@ impl Settings {
     /// # Errors
     /// See [`resolve`](Self::resolve).
     pub fn load(from: &Configuration) -> Result<Self> {
-        let (config, profile) = (from.config.as_deref(), from.profile.as_deref());
-        if let Some(path) = config.filter(|path| !path.is_file()) {
-            return Err(Error::new(Kind::Config, format!("there is no configuration file {}", path.display())));
-        }
-        let project = config.map_or_else(|| Toml::file(FILE), Toml::file_exact);
-        let mut figment = Figment::new();
-        if let Some(user) = user_file() {
-            figment = figment.merge(Toml::file_exact(user).nested());
-        }
-        figment = figment.merge(project.nested());
-        if let Some(profile) = profile {
-            check_profile(&figment, profile)?;
-            figment = figment.select(profile);
-        }
-        // Global: above whatever profile is chosen.
-        figment.merge(variables()).extract_lossy().map_err(|error| unreadable(&error))
+        sources::read(from.config.as_deref(), &from.profile)
     }
 
     /// Flags win over everything.
@@ -109,6 +83,9 @@ impl Settings {
         set(&mut self.state_dir, &args.state_dir);
         set(&mut self.spool_dir, &args.opening.spool_dir);
         set(&mut self.deadline, &args.deadline);
+        if !args.opening.nix_flags.is_empty() {
+            self.nix_flags = Names(args.opening.nix_flags.clone());
+        }
         let reads_back = args.verify.map(|verify| verify == Verify::Full);
         set(&mut self.azure.verify, &reads_back);
         set(&mut self.aws.verify, &reads_back);
@@ -144,11 +121,11 @@ impl Settings {
         }
     }
 
-    /// What is said of the image for both clouds.
-    pub fn image_spec(&self, image: &Path) -> ImageSpec {
-        let by_file = || Some(name_of(image.file_name()?.to_str()?).to_owned());
+    /// What is said of the image for both clouds; `called` is its name where none is given.
+    pub fn image_spec(&self, called: &str) -> ImageSpec {
+        let called = if called.is_empty() { "image" } else { called };
         ImageSpec {
-            name: self.name.clone().or_else(by_file).unwrap_or_else(|| "image".to_owned()),
+            name: self.name.clone().unwrap_or_else(|| called.to_owned()),
             version: self.version.clone(),
             description: self.description.clone(),
             tags: self.tags.clone(),
@@ -182,86 +159,5 @@ impl Settings {
 fn set<T: Clone>(setting: &mut Option<T>, flag: &Option<T>) {
     if flag.is_some() {
         setting.clone_from(flag);
-    }
-}
-
-/// What a file is called without what says how it is stored: `nixos.vhd.zst` is `nixos`.
-fn name_of(file: &str) -> &str {
-    let unpacked = [".zst", ".zstd", ".gz", ".xz"].iter().find_map(|extension| file.strip_suffix(extension));
-    let name = unpacked.unwrap_or(file);
-    match name.rsplit_once('.') {
-        Some((stem, _)) if !stem.is_empty() => stem,
-        _ => name,
-    }
-}
-
-/// `PUBLISH_…` as settings, in the global profile: above whatever profile is chosen. Every value is text, whatever it looks
-/// like; where a number or a truth is wanted, it is read from it.
-fn variables() -> impl Provider {
-    let mut settings = Dict::new();
-    for (name, text) in Env::prefixed("PUBLISH_").ignore(&NO_SETTINGS).iter() {
-        let path = name.as_str().to_lowercase().replace("__", ".");
-        merge(&mut settings, &path, text);
-    }
-    Serialized::globals(settings)
-}
-
-fn merge(settings: &mut Dict, path: &str, text: String) {
-    match path.split_once('.') {
-        None => drop(settings.insert(path.to_owned(), Value::from(text))),
-        Some((table, rest)) => {
-            let entry = settings.entry(table.to_owned()).or_insert_with(|| Value::from(Dict::new()));
-            if let Value::Dict(_, inner) = entry {
-                merge(inner, rest, text);
-            }
-        }
-    }
-}
-
-fn user_file() -> Option<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let dir = variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")))?;
-    Some(dir.join("publish").join(FILE)).filter(|path| path.is_file())
-}
-
-fn check_profile(figment: &Figment, wanted: &str) -> Result<()> {
-    // A file that cannot be read says so, and not that it has no profiles.
-    figment.extract::<Value>().map_err(|error| unreadable(&error))?;
-    let known: Vec<_> =
-        figment.profiles().filter(|profile| *profile != Profile::Global).map(ToString::to_string).collect();
-    if known.iter().any(|profile| profile.eq_ignore_ascii_case(wanted)) {
-        return Ok(());
-    }
-    let error = Error::new(Kind::Config, format!("there is no profile \"{wanted}\""));
-    Err(if known.is_empty() {
-        error.with_hint(format!("no {FILE} was found here or in a folder above; --config names one"))
-    } else {
-        error.with_hint(format!("{FILE} has {}", known.join(", ")))
-    })
-}
-
-fn unreadable(error: &figment::Error) -> Error {
-    let source = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()).map(ToString::to_string);
-    let place = source.or_else(|| error.metadata.as_ref().map(|metadata| metadata.name.to_string()));
-    let field = if error.path.is_empty() { String::new() } else { format!("{}: ", error.path.join(".")) };
-    let place = place.unwrap_or_else(|| "the configuration".to_owned());
-    Error::new(Kind::Config, format!("{place}: {field}{}", error.kind.to_string().trim_end()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::name_of;
-
-    #[test]
-    fn a_name_is_the_file_without_its_formats() {
-        for (file, name) in [
-            ("nixos.vhd", "nixos"),
-            ("nixos.vhd.zst", "nixos"),
-            ("nixos-25.05.vhd.xz", "nixos-25.05"),
-            ("nixos", "nixos"),
-            (".hidden", ".hidden"),
-        ] {
-            assert_eq!(name_of(file), name, "{file}");
-        }
     }
 }

@@ -1,0 +1,179 @@
+//! Placeholders in names and tags: `{image}`, `{version}`, `{git_rev}` and `{date}`.
+
+use std::process::Command;
+
+use jiff::Timestamp;
+use publisher::{Error, Kind, Result};
+
+use super::Settings;
+
+/// What stands for something in braces.
+const PLACEHOLDERS: [&str; 4] = ["image", "version", "git_rev", "date"];
+
+impl Settings {
+    /// That every template can be read, before anything takes its time.
+    ///
+    /// # Errors
+    /// [`Kind::Config`], naming the setting.
+    pub fn check_templates(&mut self) -> Result<()> {
+        self.each_template(|setting, text| fill(setting, text, |_| Ok(String::new())).map(drop))
+    }
+
+    /// Puts in what the placeholders stand for. `image` is what the image is called where no name is given, if that is known.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] for a placeholder that stands for nothing here.
+    pub fn fill_templates(&mut self, image: Option<&str>) -> Result<()> {
+        let missing = |setting: &str, what: &str, hint: &str| {
+            Error::new(Kind::Config, format!("{setting} has {{{what}}}, and there is none")).with_hint(hint.to_owned())
+        };
+        let mut filled = None;
+        if let Some(version) = &mut self.version {
+            *version = fill("version", version, |placeholder| match placeholder {
+                "image" => image.map(str::to_owned).ok_or_else(|| missing("version", "image", NAME_THE_IMAGE)),
+                "version" => Err(Error::new(Kind::Config, "version has {version}, which is itself")),
+                other => of_here("version", other),
+            })?;
+            filled = Some(version.clone());
+        }
+        self.each_template(|setting, text| {
+            *text = fill(setting, text, |placeholder| match placeholder {
+                "image" => image.map(str::to_owned).ok_or_else(|| missing(setting, "image", NAME_THE_IMAGE)),
+                "version" => filled.clone().ok_or_else(|| missing(setting, "version", "--version, or version = …")),
+                other => of_here(setting, other),
+            })?;
+            Ok(())
+        })
+    }
+
+    /// The settings that may be templates, but for the version.
+    fn each_template(&mut self, mut with: impl FnMut(&str, &mut String) -> Result<()>) -> Result<()> {
+        let single = [
+            ("name", &mut self.name),
+            ("description", &mut self.description),
+            ("azure.definition", &mut self.azure.definition),
+            ("azure.offer", &mut self.azure.offer),
+            ("azure.sku", &mut self.azure.sku),
+            ("aws.ami_name", &mut self.aws.ami_name),
+        ];
+        for (setting, text) in single {
+            text.as_mut().map_or(Ok(()), |text| with(setting, text))?;
+        }
+        self.tags.iter_mut().try_for_each(|(tag, text)| with(&format!("tags.{tag}"), text))
+    }
+}
+
+const NAME_THE_IMAGE: &str = "name the image: publish azure .#ecs-node, or `image = …` in publish.toml";
+
+/// What is the same for every image that is published from here now.
+fn of_here(setting: &str, placeholder: &str) -> Result<String> {
+    match placeholder {
+        "git_rev" => git_rev(setting),
+        _ => date(setting),
+    }
+}
+
+/// The commit that is checked out: twelve digits, and `-dirty` where something was changed since.
+fn git_rev(setting: &str) -> Result<String> {
+    let asked = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]).output();
+    let said = match &asked {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        _ => String::new(),
+    };
+    if said.is_empty() {
+        return Err(Error::new(
+            Kind::Config,
+            format!("{setting} has {{git_rev}}, and no git commit is checked out here"),
+        )
+        .with_hint("publish from a git checkout, with git installed, or leave {git_rev} out"));
+    }
+    Ok(said)
+}
+
+/// A day as `2026-11-26`, in UTC: that of `SOURCE_DATE_EPOCH`, where the build has one, and today's otherwise.
+/// (reproducible-builds.org, "SOURCE_DATE_EPOCH specification".)
+fn date(setting: &str) -> Result<String> {
+    let now = match std::env::var("SOURCE_DATE_EPOCH") {
+        Err(_) => Timestamp::now(),
+        Ok(epoch) => {
+            let seconds = epoch.trim().parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+            let why = || {
+                format!("{setting} has {{date}}, and SOURCE_DATE_EPOCH is \"{epoch}\", which is no count of seconds")
+            };
+            seconds.ok_or_else(|| Error::new(Kind::Config, why()))?
+        }
+    };
+    Ok(now.strftime("%Y-%m-%d").to_string())
+}
+
+/// Replaces `{placeholder}`; `{{` and `}}` stand for braces.
+fn fill(setting: &str, template: &str, value: impl Fn(&str) -> Result<String>) -> Result<String> {
+    let refuse = |why: &str| {
+        let known = PLACEHOLDERS.map(|placeholder| format!("{{{placeholder}}}")).join(", ");
+        Error::new(Kind::Config, format!("{setting} is \"{template}\": {why}"))
+            .with_hint(format!("{known} stand for something; {{{{ and }}}} are braces"))
+    };
+    let mut filled = String::new();
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, after) = rest.split_at(at);
+        filled += before;
+        rest = if let Some(after) = after.strip_prefix("{{") {
+            filled.push('{');
+            after
+        } else if let Some(after) = after.strip_prefix("}}") {
+            filled.push('}');
+            after
+        } else if let Some((placeholder, after)) = after.strip_prefix('{').and_then(|inside| inside.split_once('}')) {
+            if !PLACEHOLDERS.contains(&placeholder) {
+                return Err(refuse(&format!("{{{placeholder}}} stands for nothing")));
+            }
+            filled += &value(placeholder)?;
+            after
+        } else {
+            return Err(refuse("a brace has no other"));
+        };
+    }
+    Ok(filled + rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(template: &str) -> std::result::Result<String, String> {
+        let value = |placeholder: &str| Ok(placeholder.to_uppercase());
+        fill("name", template, value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn placeholders_are_replaced_and_doubled_braces_are_braces() {
+        assert_eq!(filled("plain").unwrap(), "plain");
+        assert_eq!(filled("{image}-{version}").unwrap(), "IMAGE-VERSION");
+        assert_eq!(filled("a {{literal}} {date}").unwrap(), "a {literal} DATE");
+        assert_eq!(filled("").unwrap(), "");
+    }
+
+    #[test]
+    fn what_stands_for_nothing_is_named() {
+        assert_eq!(filled("{team}-x").unwrap_err(), "name is \"{team}-x\": {team} stands for nothing");
+        for broken in ["{image", "image}", "{", "a}b"] {
+            assert!(filled(broken).unwrap_err().ends_with("a brace has no other"), "{broken}");
+        }
+    }
+
+    #[test]
+    fn what_a_placeholder_stands_for_has_to_be_there() {
+        let mut settings = Settings { name: Some("{image}-{version}".to_owned()), ..Settings::default() };
+        settings.tags.insert("of".to_owned(), "{image}".to_owned());
+        settings.check_templates().unwrap();
+        let error = settings.clone().fill_templates(Some("ecs-node")).unwrap_err();
+        assert_eq!(error.to_string(), "name has {version}, and there is none");
+        settings.version = Some("{image}.7".to_owned());
+        settings.fill_templates(Some("ecs-node")).unwrap();
+        assert_eq!(settings.name.as_deref(), Some("ecs-node-ecs-node.7"));
+        assert_eq!(settings.tags["of"], "ecs-node");
+        settings.name = Some("{image}".to_owned());
+        assert_eq!(settings.fill_templates(None).unwrap_err().to_string(), "name has {image}, and there is none");
+    }
+}
