@@ -1,36 +1,53 @@
 # What people type. `just --list` says what there is.
 
 publish := "cargo run --quiet -p publish --"
-# The image that the recipes publish in place of the one their profile names.
-image := env("PUBLISH_IMAGE", "")
+nix := "nix --extra-experimental-features 'nix-command flakes'"
+# The flake whose images are built and published.
+export FLAKE := env("FLAKE", ".")
 
-# Build the program
-build:
-    cargo build -p publish
+# Build the image of PROFILE with Nix, and say where it is; the program, if no PROFILE is named
+build PROFILE='':
+    {{ if PROFILE == '' { "cargo build -p publish" } else { nix + " build --json --print-build-logs --no-link '" + FLAKE + "#" + PROFILE + "'" } }}
 
-# Build the image of PROFILE with Nix, as result/
-build-image PROFILE:
-    nix --extra-experimental-features 'nix-command flakes' build --print-build-logs '.#{{ PROFILE }}'
+# Build the image of PROFILE and publish it to AWS
+[no-exit-message]
+[positional-arguments]
+publish-ami PROFILE *FLAGS:
+    @{{ quote(just_executable()) }} _publish aws "$@"
 
-# Publish the image of PROFILE to AWS
-publish-ami PROFILE *FLAGS: (_image PROFILE)
-    {{ publish }} aws --profile '{{ PROFILE }}' {{ FLAGS }} "$(cat target/image)"
+# Build the image of PROFILE and publish it to Azure
+[no-exit-message]
+[positional-arguments]
+publish-azure PROFILE *FLAGS:
+    @{{ quote(just_executable()) }} _publish azure "$@"
 
-# Publish the image of PROFILE to Azure
-publish-azure PROFILE *FLAGS: (_image PROFILE)
-    {{ publish }} azure --profile '{{ PROFILE }}' {{ FLAGS }} "$(cat target/image)"
+# Build the image of PROFILE and publish it to both clouds
+[no-exit-message]
+[positional-arguments]
+publish-all PROFILE *FLAGS:
+    @{{ quote(just_executable()) }} _publish all "$@"
 
-# Publish the image of PROFILE to both clouds
-publish-all PROFILE *FLAGS: (_image PROFILE)
-    {{ publish }} all --profile '{{ PROFILE }}' {{ FLAGS }} "$(cat target/image)"
+# Boot the image of PROFILE on this machine, with UEFI, its console here; nothing is written to the image
+boot PROFILE:
+    {{ publish }} convert --force --to raw "${PUBLISH_IMAGE:-$FLAKE#{{ PROFILE }}}" target/boot.raw
+    bash nix/boot.sh target/boot.raw
+
+# Evaluate the flake, and run its checks
+check *FLAGS:
+    {{ nix }} flake check {{ FLAGS }} '{{ FLAKE }}'
+
+# The tests of the program; with a PROFILE, the flake's check of that name
+test PROFILE='' ARCH=(arch() + '-linux'):
+    {{ if PROFILE == '' { "cargo test --workspace" } else { nix + " build --print-build-logs --no-link '" + FLAKE + "#checks." + ARCH + "." + PROFILE + "'" } }}
+
+# Format everything
+fmt:
+    cargo fmt --all
+    if command -v nix > /dev/null; then {{ nix }} fmt; fi
 
 # Publish a disk that it makes to both clouds, on the embedded sandbox
 demo:
     cargo run -p publish -- demo
-
-# The tests
-test *FLAGS:
-    cargo test --workspace {{ FLAGS }}
 
 # So many runs of each backend in which requests fail by chance, from a seed on; each prints how its runs ended
 chaos RUNS='334' SEED='1':
@@ -55,27 +72,23 @@ fuzz TARGET SECONDS='600':
 ci:
     bash .ci/run
 
-# Format everything
-fmt:
-    cargo fmt --all
-
-# Finds the image of a profile, and leaves its path in target/image: the one that is given, the one that Nix builds, or,
-# where a rehearsal on the sandbox has neither, the demo's disk.
-_image PROFILE:
+# Publishes to CLOUD, under the profile of the image and, over it, those in PUBLISH_PROFILE, such as a team's. PUBLISH_IMAGE names
+# an image that is built already. Where a rehearsal on the sandbox has neither that nor Nix, the demo's disk serves.
+[no-exit-message]
+[positional-arguments]
+_publish CLOUD PROFILE *FLAGS:
     #!/usr/bin/env bash
     set -euo pipefail
-    mkdir -p target
-    if [ -n '{{ image }}' ]; then
-        echo '{{ image }}' > target/image
-    elif command -v nix > /dev/null; then
-        just build-image '{{ PROFILE }}'
-        echo 'result/*.vhd' > target/image
-    elif [ -n "${PUBLISH_SANDBOX_URL:-}" ]; then
-        echo 'there is no nix on this machine: the demo disk stands in for the image of {{ PROFILE }}' >&2
-        {{ publish }} demo --write-image target/stand-in.raw
-        echo target/stand-in.raw > target/image
-    else
-        echo 'error: there is no nix on this machine to build the image of {{ PROFILE }} with' >&2
-        echo 'hint: name one that is built: PUBLISH_IMAGE=disk.vhd just publish-ami {{ PROFILE }}' >&2
-        exit 2
+    cloud=$1 profile=$2
+    shift 2
+    image=${PUBLISH_IMAGE:-$FLAKE#$profile}
+    if [ -z "${PUBLISH_IMAGE:-}" ] && [ -n "${PUBLISH_SANDBOX_URL:-}" ] && ! command -v nix > /dev/null; then
+        echo "there is no nix on this machine: the demo disk stands in for the image of $profile" >&2
+        mkdir -p target
+        image=target/stand-in.raw
+        {{ publish }} demo --write-image "$image"
     fi
+    # The same commit gives the same {date}, whenever it is published.
+    commit=$(git log -1 --format=%ct 2> /dev/null || date +%s)
+    export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$commit}
+    {{ publish }} "$cloud" --profile "$profile${PUBLISH_PROFILE:+,$PUBLISH_PROFILE}" "$@" "$image"

@@ -1,16 +1,51 @@
-# An image that both clouds take: a fixed VHD with a GPT and an EFI system partition, through the image builder that
-# nixpkgs has since NixOS 25.05.
-{ nixpkgs }:
+# An image in all of its variants: `universal`, the VHD that both clouds take, and nixpkgs' own for `azure` and `amazon`.
+#
+# nixpkgs builds images of a configuration itself since NixOS 25.05 (`system.build.images`). nixos-generators did before, and serves
+# where it is given.
 {
-  system,
+  nixpkgs,
+  nixos-generators ? null,
+}:
+{
   name,
+  system,
   modules,
 }:
-(nixpkgs.lib.nixosSystem {
-  inherit system;
-  modules = [
+let
+  variants = {
+    universal = ../modules/variants/universal.nix;
+    azure = ../modules/variants/azure.nix;
+    amazon = ../modules/variants/amazon.nix;
+  };
+  common = [
     ../modules/profiles/base.nix
-    { networking.hostName = nixpkgs.lib.mkDefault name; }
+    {
+      nixpkgs.hostPlatform = system;
+      publish.image.name = nixpkgs.lib.mkDefault name;
+    }
   ]
   ++ modules;
-}).config.system.build.images.azure
+
+  nixos = nixpkgs.lib.nixosSystem {
+    modules = common ++ [ { image.modules = variants; } ];
+  };
+
+  generate =
+    variant: module:
+    nixos-generators.nixosGenerate {
+      inherit system;
+      modules = common ++ [ module ];
+      format = variant;
+      # It knows the other two.
+      customFormats.universal = {
+        formatAttr = "image";
+        fileExtension = ".vhd";
+      };
+    };
+in
+if nixos-generators == null then
+  nixpkgs.lib.genAttrs (builtins.attrNames variants) (
+    variant: nixos.config.system.build.images.${variant}
+  )
+else
+  builtins.mapAttrs generate variants

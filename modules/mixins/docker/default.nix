@@ -1,7 +1,26 @@
-# Containers.
+# Containers, by Docker; also those that the configuration declares.
+{ config, lib, ... }:
+let
+  cfg = config.publish.docker;
+in
 {
-  virtualisation.docker = {
-    enable = true;
-    autoPrune.enable = true;
+  options.publish.docker.prune = lib.mkOption {
+    type = lib.types.bool;
+    default = true;
+    description = "Whether images and containers that nothing uses are removed once a week.";
+  };
+
+  config = {
+    virtualisation.docker = {
+      enable = true;
+      logDriver = "journald";
+      autoPrune.enable = cfg.prune;
+    };
+    virtualisation.oci-containers.backend = "docker";
+
+    # Where Alloy runs, containers are measured too.
+    environment.etc."alloy/docker.alloy" = lib.mkIf config.services.alloy.enable {
+      source = ./docker.alloy;
+    };
   };
 }

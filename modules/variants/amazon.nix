@@ -1,0 +1,16 @@
+# nixpkgs' own image for EC2, booting by UEFI.
+{
+  config,
+  pkgs,
+  ...
+}:
+{
+  imports = [ ../profiles/aws.nix ];
+
+  image.baseName = "${config.publish.image.name}-${config.system.nixos.label}-${pkgs.stdenv.hostPlatform.system}";
+  ec2.efi = true;
+  virtualisation.diskSize = config.publish.image.size;
+
+  # User data does not rebuild the machine: what it is, is in the image.
+  virtualisation.amazon-init.enable = false;
+}

@@ -1,0 +1,7 @@
+{ lib, ... }:
+{
+  options.virtualisation.diskSize = lib.mkOption {
+    type = lib.types.either (lib.types.enum [ "auto" ]) lib.types.ints.positive;
+    default = "auto";
+  };
+}
