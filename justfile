@@ -88,7 +88,4 @@ _publish CLOUD PROFILE *FLAGS:
         image=target/stand-in.raw
         {{ publish }} demo --write-image "$image"
     fi
-    # The same commit gives the same {date}, whenever it is published.
-    commit=$(git log -1 --format=%ct 2> /dev/null || date +%s)
-    export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$commit}
     {{ publish }} "$cloud" --profile "$profile${PUBLISH_PROFILE:+,$PUBLISH_PROFILE}" "$@" "$image"

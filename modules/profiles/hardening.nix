@@ -15,8 +15,8 @@ in
       type = lib.types.bool;
       default = false;
       description = ''
-        Whether `/etc` is read-only, too. Nothing that writes there at run time works then: no walinuxagent, and no
-        user data of EC2 that sets host keys.
+        Whether `/etc` is read-only, too. Nothing that writes there at run time works then: no walinuxagent, and on EC2
+        neither host keys from user data nor the key pair of the machine.
       '';
     };
   };
@@ -47,6 +47,10 @@ in
       ];
       security.protectKernelImage = lib.mkDefault true;
       security.sudo.execWheelOnly = true;
+      # Who comes in through Systems Manager may still administer.
+      users.users.ssm-user = lib.mkIf config.services.amazon-ssm-agent.enable {
+        extraGroups = [ "wheel" ];
+      };
       systemd.coredump.enable = false;
       networking.firewall.enable = true;
       services.openssh.settings = {
@@ -67,6 +71,11 @@ in
         mutable = false;
       };
       services.userborn.enable = true;
+      # systemd does not boot where it is missing and cannot be written; where it is empty, it is made up anew on each boot.
+      environment.etc.machine-id = {
+        text = "";
+        mode = "0444";
+      };
       # What is made on the first boot has to be somewhere.
       services.openssh.hostKeys = [
         {

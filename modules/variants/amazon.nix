@@ -1,6 +1,7 @@
 # nixpkgs' own image for EC2, booting by UEFI.
 {
   config,
+  lib,
   pkgs,
   ...
 }:
@@ -13,4 +14,10 @@
 
   # User data does not rebuild the machine: what it is, is in the image.
   virtualisation.amazon-init.enable = false;
+
+  # What these learn of EC2 they write to /etc.
+  systemd.services = lib.mkIf (!config.system.etc.overlay.mutable) {
+    fetch-ec2-metadata.enable = false;
+    apply-ec2-data.enable = false;
+  };
 }

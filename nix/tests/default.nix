@@ -62,7 +62,13 @@ let
             && config.fileSystems."/boot".fsType == "vfat";
           "${name}, ${variant}, ${system}: takes no password" =
             !config.users.mutableUsers
-            && builtins.all (user: user.isSystemUser || user.hashedPassword == "!") users
+            && builtins.all (
+              user:
+              builtins.elem user.hashedPassword [
+                null
+                "!"
+              ]
+            ) users
             && !config.services.openssh.settings.PasswordAuthentication
             && config.services.openssh.settings.PermitRootLogin == "no";
           "${name}, ${variant}, ${system}: has its file named after it" =
@@ -155,6 +161,14 @@ let
     "another agent is refused" = fails (node [ { publish.azureAgent.kind = "cloud-init"; } ]);
     "/etc is immutable where that is asked for" =
       works (node [ immutable ]) && !(node [ immutable ]).system.etc.overlay.mutable;
+    "and nothing writes there on EC2" =
+      let
+        config = configOf {
+          variant = "amazon";
+          modules = [ immutable ];
+        };
+      in
+      works config && !config.systemd.services.fetch-ec2-metadata.enable;
     "and not with walinuxagent" = fails (node [
       immutable
       walinuxagent
@@ -211,6 +225,12 @@ let
         "|amazon"
         "|xen"
       ];
+    "who comes in through Systems Manager may administer" =
+      has
+        (node [
+          ../../modules/profiles/hardening.nix
+        ]).users.users.ssm-user.extraGroups
+        [ "wheel" ];
     "all mixins go together" = works (node [
       alloy
       runner

@@ -12,8 +12,11 @@ use azure_identity::{
 };
 use publisher::{Error, Kind, Result, Variables};
 
-use super::certificate::Certificate;
-use crate::{Config, CredentialSource};
+use super::{
+    certificate::Certificate,
+    github::{self, GithubJob},
+};
+use crate::{Cloud, Config, CredentialSource};
 
 /// The way to a credential that the error for a missing one names.
 const HINT: &str = "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET \
@@ -23,6 +26,7 @@ const HINT: &str = "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT
 /// Where tokens come from: what the configuration names, or else what the environment speaks of.
 pub struct Credential {
     source: CredentialSource,
+    cloud: Cloud,
     authority: CloudConfiguration,
     variables: Variables,
     transport: Transport,
@@ -49,6 +53,7 @@ impl Credential {
         let subscription = config.subscription.as_deref().or_else(|| variables.get("AZURE_SUBSCRIPTION_ID"));
         let credential = Self {
             source,
+            cloud: config.cloud.unwrap_or_default(),
             authority: authority(config),
             variables: variables.clone(),
             transport: transport.clone(),
@@ -76,6 +81,11 @@ impl Credential {
                 "the token in AZURE_FEDERATED_TOKEN_FILE",
                 "the application needs a federated credential with this token's issuer, subject and audience, and the token is \
                  good for some minutes only",
+            ),
+            CredentialSource::Github => (
+                "this job of GitHub Actions",
+                "the application AZURE_CLIENT_ID needs a federated credential with the issuer \
+                 https://token.actions.githubusercontent.com and the subject of this repository and branch or environment",
             ),
             CredentialSource::ManagedIdentity => (
                 "this machine's identity",
@@ -132,6 +142,18 @@ impl Credential {
                 };
                 WorkloadIdentityCredential::new(Some(options)).map(|credential| credential as _)
             }
+            CredentialSource::Github => {
+                let (url, token) = (variable(github::URL)?, variable(github::TOKEN)?);
+                let job = GithubJob::new(&url, token, self.cloud, self.transport.clone())?;
+                let options = ClientAssertionCredentialOptions { client_options: options() };
+                ClientAssertionCredential::new(
+                    variable("AZURE_TENANT_ID")?,
+                    variable("AZURE_CLIENT_ID")?,
+                    job,
+                    Some(options),
+                )
+                .map(|credential| credential as _)
+            }
             CredentialSource::ManagedIdentity => {
                 // A machine may have several identities; this is how other programs are told which.
                 let user_assigned_id =
@@ -160,6 +182,9 @@ fn by_environment(variables: &Variables) -> CredentialSource {
         CredentialSource::ClientCertificate
     } else if set("AZURE_FEDERATED_TOKEN_FILE") {
         CredentialSource::WorkloadIdentity
+    } else if set(github::URL) && set("AZURE_CLIENT_ID") && set("AZURE_TENANT_ID") {
+        // A job may be logged in to `az` as well; which application it is here, only these say.
+        CredentialSource::Github
     } else if set("IDENTITY_ENDPOINT") {
         CredentialSource::ManagedIdentity
     } else {

@@ -3,6 +3,7 @@
 mod arm;
 mod certificate;
 mod credential;
+mod github;
 mod operation;
 mod transport;
 

@@ -40,8 +40,8 @@ pub struct Endpoints {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CredentialSource {
-    /// The first of these that the environment speaks of: a client secret, a certificate, a federated token, a managed
-    /// identity; otherwise `az login`.
+    /// The first of these that the environment speaks of: a client secret, a certificate, a federated token, a job of GitHub
+    /// Actions, a managed identity; otherwise `az login`.
     #[default]
     Auto,
     /// `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`.
@@ -50,6 +50,8 @@ pub enum CredentialSource {
     ClientCertificate,
     /// `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_FEDERATED_TOKEN_FILE`.
     WorkloadIdentity,
+    /// `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`, in a job of GitHub Actions with the permission `id-token: write`.
+    Github,
     /// The identity of the virtual machine or service this runs on.
     ManagedIdentity,
     /// Whoever is logged in to `az`.

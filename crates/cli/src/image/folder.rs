@@ -44,7 +44,7 @@ pub fn image_of(reference: &Reference, nix_flags: &[String], build: &nix::Build)
 
 fn absent(reference: &Reference, file: &Path) -> Error {
     let text = format!("the passthru.filePath of {reference} is {}, and there is no such file", file.display());
-    Error::new(Kind::Image, text)
+    Error::new(Kind::Image, text).with_hint("image.filePath of the configuration says where the builder puts its image")
 }
 
 /// The files that may be meant: of the first way of naming them that names any.

@@ -31,8 +31,20 @@ impl Build {
 
 /// One of what `nix build --json` prints.
 #[derive(Deserialize)]
-struct Built {
-    outputs: BTreeMap<String, PathBuf>,
+#[serde(untagged)]
+enum Built {
+    Derivation { outputs: BTreeMap<String, PathBuf> },
+    // An attribute that is a path was not built, and is in the store all the same.
+    Path(PathBuf),
+}
+
+impl Built {
+    fn output(self) -> Option<PathBuf> {
+        match self {
+            Self::Derivation { mut outputs } => outputs.remove("out").or_else(|| outputs.into_values().next()),
+            Self::Path(path) => Some(path),
+        }
+    }
 }
 
 /// Builds what a reference names, and shows what Nix says meanwhile.
@@ -58,8 +70,7 @@ pub fn build(reference: &Reference, flags: &[String]) -> Result<Build> {
     }
     let unexpected = || Error::new(Kind::Local, format!("Nix built {reference}, and does not say where it is"));
     let built: Vec<Built> = serde_json::from_str(&printed).map_err(|error| unexpected().caused_by(error))?;
-    let mut outputs = built.into_iter().next().map(|built| built.outputs).unwrap_or_default();
-    let output = outputs.remove("out").or_else(|| outputs.into_values().next()).ok_or_else(unexpected)?;
+    let output = built.into_iter().next().and_then(Built::output).ok_or_else(unexpected)?;
     Ok(Build { output, _root: root })
 }
 

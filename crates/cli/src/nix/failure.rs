@@ -13,6 +13,9 @@ struct Said {
     source: Option<Box<Self>>,
 }
 
+/// How Nix says that an attribute is nothing to build: up to 2.8 of anything, later of most things, and of text.
+const NOT_TO_BE_BUILT: [&str; 3] = ["is not a derivation", "to be a derivation or path", "entries in its context"];
+
 /// There is no Nix.
 pub fn no_nix(reference: &Reference, error: std::io::Error) -> Error {
     Error::new(Kind::Config, format!("{reference} is to be built, and `nix` cannot be run"))
@@ -31,8 +34,7 @@ pub fn explain(reference: &Reference, errors: Vec<String>, names: impl FnOnce() 
     if says("does not provide attribute") {
         return Error::new(Kind::Config, format!("the flake {flake} has no {attribute}")).with_hint(listed());
     }
-    // The second is how Nix says it from 2.12 on.
-    if says("is not a derivation") || says("to be a derivation") {
+    if NOT_TO_BE_BUILT.iter().any(|text| says(text)) {
         return Error::new(
             Kind::Config,
             format!("{attribute} of the flake {flake} is no image: there is nothing to build"),
@@ -40,10 +42,19 @@ pub fn explain(reference: &Reference, errors: Vec<String>, names: impl FnOnce() 
         .with_hint(listed());
     }
     let error = Error::new(Kind::Local, format!("Nix could not build {reference}"));
+    let error = match errors.iter().find_map(|error| derivation(error)) {
+        Some(derivation) => error.with_hint(format!("what it said stands above, and in `nix log {derivation}`")),
+        None => error,
+    };
     match chain(errors) {
         Some(said) => error.caused_by(said),
         None => error,
     }
+}
+
+/// The derivation that an error is about.
+fn derivation(error: &str) -> Option<&str> {
+    error.split('\'').find(|quoted| quoted.starts_with('/') && quoted.ends_with(".drv"))
 }
 
 fn chain(errors: Vec<String>) -> Option<Said> {
@@ -73,6 +84,7 @@ mod tests {
         for said in [
             "flake output attribute 'lib' is not a derivation",
             "expected flake output attribute 'lib' to be a derivation or path but found a set",
+            "while evaluating the flake output attribute 'lib'\nstring 'x' has 0 entries in its context.",
         ] {
             assert_eq!(explained(&[said]).0, "nod of the flake . is no image: there is nothing to build");
         }
@@ -80,8 +92,10 @@ mod tests {
 
     #[test]
     fn a_failed_build_says_why_from_the_outside_in() {
-        let (text, causes, _) = explained(&["builder for 'a.drv' failed with exit code 3", "1 dependencies failed"]);
+        let broken = "builder for '/nix/store/x-a.drv' failed with exit code 3";
+        let (text, causes, hint) = explained(&[broken, "1 dependencies of derivation '/nix/store/x-b.drv' failed"]);
         assert_eq!(text, "Nix could not build .#nod");
-        assert_eq!(causes, ["1 dependencies failed", "builder for 'a.drv' failed with exit code 3"]);
+        assert_eq!(causes, ["1 dependencies of derivation '/nix/store/x-b.drv' failed", broken]);
+        assert_eq!(hint.unwrap(), "what it said stands above, and in `nix log /nix/store/x-a.drv`");
     }
 }

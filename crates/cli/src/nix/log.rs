@@ -92,10 +92,7 @@ impl Log {
             Entry::Result { id, kind: RESULT_LOG_LINE, fields } => {
                 Some(Said::Built { name: self.builds.get(&id).cloned().unwrap_or_default(), line: first(&fields)? })
             }
-            Entry::Msg { level: ERROR, msg } => {
-                let msg = plain(&msg);
-                Some(Said::Error(msg.strip_prefix("error:").unwrap_or(&msg).trim().to_owned()))
-            }
+            Entry::Msg { level: ERROR, msg } => Some(Said::Error(without_marks(&plain(&msg)))),
             Entry::Msg { level, msg } => (level <= WARNING).then(|| Said::Note(plain(&msg))),
             Entry::Result { .. } | Entry::Other => None,
         }
@@ -105,6 +102,18 @@ impl Log {
 /// Text without colours and other things that a terminal would do; its line breaks stay.
 fn plain(text: &str) -> String {
     strip_ansi_codes(text).chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect()
+}
+
+/// An error without the word at its beginning, and at that of what it was caused by.
+fn without_marks(error: &str) -> String {
+    let line = |line: &str| {
+        let text = line.trim_start();
+        match text.strip_prefix("error:") {
+            Some(rest) => line[..line.len() - text.len()].to_owned() + rest.trim_start(),
+            None => line.to_owned(),
+        }
+    };
+    error.lines().map(line).collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
 /// What a derivation is called: `ecs-node` of `/nix/store/…-ecs-node.drv`.
@@ -138,6 +147,8 @@ mod tests {
         let mut log = Log::default();
         let error = r#"@nix {"action":"msg","column":null,"level":0,"msg":"\u001b[31;1merror:\u001b[0m flake 'path:/f' does not\nprovide"}"#;
         assert_eq!(log.read(error), Some(Said::Error("flake 'path:/f' does not\nprovide".to_owned())));
+        let nested = r#"@nix {"action":"msg","level":0,"msg":"error:\n  … while evaluating\n\n  error: bad option"}"#;
+        assert_eq!(log.read(nested), Some(Said::Error("… while evaluating\n\n  bad option".to_owned())));
         let warning = r#"@nix {"action":"msg","level":1,"msg":"Git tree '/f' is dirty"}"#;
         assert_eq!(log.read(warning), Some(Said::Note("Git tree '/f' is dirty".to_owned())));
         assert_eq!(log.read(r#"@nix {"action":"msg","level":5,"msg":"copied source"}"#), None);

@@ -73,37 +73,33 @@ fn of_here(setting: &str, placeholder: &str) -> Result<String> {
     }
 }
 
-/// The commit that is checked out: twelve digits, and `-dirty` where something was changed since.
-fn git_rev(setting: &str) -> Result<String> {
-    let asked = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]).output();
-    let said = match &asked {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        _ => String::new(),
-    };
-    if said.is_empty() {
-        return Err(Error::new(
-            Kind::Config,
-            format!("{setting} has {{git_rev}}, and no git commit is checked out here"),
-        )
-        .with_hint("publish from a git checkout, with git installed, or leave {git_rev} out"));
-    }
-    Ok(said)
+/// What git says of the commit that is checked out; nothing where there is none.
+fn git(args: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(args).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|said| !said.is_empty())
 }
 
-/// A day as `2026-11-26`, in UTC: that of `SOURCE_DATE_EPOCH`, where the build has one, and today's otherwise.
-/// (reproducible-builds.org, "SOURCE_DATE_EPOCH specification".)
+/// The commit that is checked out: twelve digits, and `-dirty` where something was changed since.
+fn git_rev(setting: &str) -> Result<String> {
+    git(&["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]).ok_or_else(|| {
+        Error::new(Kind::Config, format!("{setting} has {{git_rev}}, and no git commit is checked out here"))
+            .with_hint("publish from a git checkout, with git installed, or leave {git_rev} out")
+    })
+}
+
+/// A day as `2026-11-26`, in UTC: that of the commit that is checked out, so that what it is published as does not depend on
+/// when; or that of `SOURCE_DATE_EPOCH`, which counts before it (reproducible-builds.org, "SOURCE_DATE_EPOCH specification"); or
+/// today, where there is neither.
 fn date(setting: &str) -> Result<String> {
-    let now = match std::env::var("SOURCE_DATE_EPOCH") {
-        Err(_) => Timestamp::now(),
-        Ok(epoch) => {
-            let seconds = epoch.trim().parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-            let why = || {
-                format!("{setting} has {{date}}, and SOURCE_DATE_EPOCH is \"{epoch}\", which is no count of seconds")
-            };
-            seconds.ok_or_else(|| Error::new(Kind::Config, why()))?
-        }
+    let read = |seconds: &str| Timestamp::from_second(seconds.trim().parse().ok()?).ok();
+    let day = match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(epoch) => read(&epoch).ok_or_else(|| {
+            let why = format!("SOURCE_DATE_EPOCH is \"{epoch}\", which is no count of seconds");
+            Error::new(Kind::Config, format!("{setting} has {{date}}, and {why}"))
+        })?,
+        Err(_) => git(&["log", "-1", "--format=%ct"]).and_then(|said| read(&said)).unwrap_or_else(Timestamp::now),
     };
-    Ok(now.strftime("%Y-%m-%d").to_string())
+    Ok(day.strftime("%Y-%m-%d").to_string())
 }
 
 /// Replaces `{placeholder}`; `{{` and `}}` stand for braces.

@@ -103,16 +103,18 @@ ami_name = "{image}/{version}/{date}"
     let work = stage.path("work");
     let git = |args: &[&str]| {
         let mut git = Command::new("git");
+        git.env("GIT_COMMITTER_DATE", "@1700000000 +0000");
         let known = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "init.defaultBranch=main"];
         let output = git.current_dir(&work).env("HOME", stage.path("home")).args(known).args(args).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
     };
     let path = std::env::var("PATH").unwrap();
-    let run = || {
+    let run_with = |variables: &[(&str, &str)]| {
         let mut command = stage.command(&["aws", "--regions", "us-east-1"]);
-        command.env("SOURCE_DATE_EPOCH", "1700000000").env("PATH", &path).output().unwrap()
+        command.env("PATH", &path).envs(variables.iter().copied()).output().unwrap()
     };
+    let run = || run_with(&[]);
     let outside = run();
     assert_eq!(outside.status.code(), Some(2));
     assert!(
@@ -136,6 +138,16 @@ ami_name = "{image}/{version}/{date}"
     let mutations = stage.mutations();
     assert!(run().status.success());
     assert_eq!(stage.mutations(), mutations, "the same again changes nothing");
+
+    let output = run_with(&[("SOURCE_DATE_EPOCH", "yesterday")]);
+    let said = "has {date}, and SOURCE_DATE_EPOCH is \"yesterday\", which is no count of seconds";
+    assert!(output.status.code() == Some(2) && stderr(&output).contains(said), "{}", stderr(&output));
+    // What was published under a name stays it; another day is another image.
+    assert!(run_with(&[("SOURCE_DATE_EPOCH", "1700100000")]).status.success());
+    let names: Vec<_> =
+        stage.audit()["aws"]["us-east-1"]["images"].as_array().unwrap().iter().map(|i| i["name"].clone()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names.contains(&json!("demo/1.2.3/2023-11-16")), "{names:?}");
 
     fs::write(stage.path("work/publish.toml"), "[default]\nname = \"{team}\"\n").unwrap();
     let output = run();

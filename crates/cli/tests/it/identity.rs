@@ -1,6 +1,11 @@
 //! Who the identity is: each source gives a token, and explains itself when it does not.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+};
 
 use serde_json::Value;
 
@@ -52,6 +57,67 @@ fn whoever_is_logged_in_to_az_gives_a_token() {
     let (code, said) = plan(&stage, &[("PATH", &logged_in)]);
     assert_eq!(code, Some(0), "{said}");
     assert!(!said.contains(&token));
+}
+
+/// What a job of GitHub Actions asks who it is: one answer for each in `answers`, and what was asked.
+fn github(answers: Vec<(u16, &'static str)>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/token?api-version=2.0", listener.local_addr().unwrap());
+    let serve = move || {
+        let mut asked = Vec::new();
+        for (status, body) in answers {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut request = String::new();
+            let mut lines = BufReader::new(socket.try_clone().unwrap());
+            while !request.ends_with("\r\n\r\n") {
+                lines.read_line(&mut request).unwrap();
+            }
+            let length = body.len();
+            write!(socket, "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+                .unwrap();
+            asked.push(request);
+        }
+        asked
+    };
+    (url, std::thread::spawn(serve))
+}
+
+#[test]
+fn a_job_of_github_actions_gives_a_token() {
+    let stage = Stage::with_node();
+    let principal = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID"].map(|name| (name, stage.variable(name)));
+    let job = |url: &str, variables: &[(&str, &str)]| {
+        let job = [("ACTIONS_ID_TOKEN_REQUEST_URL", url), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "sesame")];
+        plan(&stage, &[&job[..], variables].concat())
+    };
+    let (url, served) = github(vec![(200, r#"{"count": 1, "value": "a.b.c"}"#)]);
+    let (code, said) = job(&url, &principal);
+    assert_eq!(code, Some(0), "{said}");
+    let asked = served.join().unwrap();
+    let first = asked[0].lines().next().unwrap();
+    assert_eq!(first, "GET /token?api-version=2.0&audience=api%3A%2F%2FAzureADTokenExchange HTTP/1.1");
+    assert!(asked[0].contains("authorization: Bearer sesame\r\n"), "{}", asked[0]);
+    assert_eq!(stage.audit()["traffic"]["Token"], 1);
+
+    let mut said = String::new();
+    let other = [principal[0], ("AZURE_CLIENT_ID", "other")];
+    for (what, answer, variables) in [
+        ("a job that may not ask", (403, "sesame"), principal),
+        ("no token in the answer", (200, r#"{"sesame": 1}"#), principal),
+        ("another application", (200, r#"{"value": "sesame"}"#), other),
+    ] {
+        let (url, served) = github(vec![answer]);
+        let (code, text) = job(&url, &variables);
+        assert_eq!(code, Some(1), "{what}: {text}");
+        assert!(!text.contains("sesame"), "{text}");
+        said += &format!("{what}\n{text}\n");
+        served.join().unwrap();
+    }
+    insta::assert_snapshot!("github_that_gives_none", said.replace(stage.variable("PUBLISH_SANDBOX_URL"), "URL"));
+    // Whose application it is, az knows where the job does not say.
+    let no_az = ("PATH", "/nowhere");
+    let (_, said) = job("http://127.0.0.1:1/", &[principal[0], no_az]);
+    assert!(said.contains("whoever is logged in to az"), "{said}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod critical_path;
 mod demo;
 mod disks;
 mod doctor;
+mod flake;
 mod full_disk;
 mod identity;
 mod identity_aws;

@@ -72,6 +72,7 @@ in
         {
           options = {
             text = with' (types.nullOr types.lines) null;
+            mode = with' types.str "symlink";
             source = lib.mkOption { type = types.path; };
           };
           config.source = lib.mkIf (config.text != null) (
@@ -265,6 +266,9 @@ in
         "${config.virtualisation.oci-containers.backend}-${name}".wantedBy = [ "multi-user.target" ];
       }) config.virtualisation.oci-containers.containers)
     ];
+    users.users = lib.mkIf config.services.amazon-ssm-agent.enable {
+      ssm-user.isNormalUser = true;
+    };
     # Everything is looked at, also what no image needs.
     system.build.toplevel =
       if failed != [ ] then

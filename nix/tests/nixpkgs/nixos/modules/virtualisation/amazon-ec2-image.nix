@@ -50,7 +50,6 @@ in
 
     boot.growPartition = true;
     boot.initrd.availableKernelModules = [ "nvme" ];
-    boot.initrd.kernelModules = [ "xen-blkfront" ];
     boot.kernelParams = [
       "console=ttyS0,115200n8"
       "random.trust_cpu=on"
@@ -76,5 +75,8 @@ in
     services.openssh.enable = true;
     services.openssh.settings.PermitRootLogin = "prohibit-password";
     networking.hostName = lib.mkDefault "";
+    systemd.services = lib.genAttrs [ "fetch-ec2-metadata" "apply-ec2-data" ] (_: {
+      wantedBy = [ "multi-user.target" ];
+    });
   };
 }
