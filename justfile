@@ -6,8 +6,8 @@ nix := "nix --extra-experimental-features 'nix-command flakes'"
 export FLAKE := env("FLAKE", ".")
 
 # Build the image of PROFILE with Nix, and say where it is; the program, if no PROFILE is named
-build PROFILE='':
-    {{ if PROFILE == '' { "cargo build -p publish" } else { nix + " build --json --print-build-logs --no-link '" + FLAKE + "#" + PROFILE + "'" } }}
+build PROFILE='' *FLAGS:
+    {{ if PROFILE == '' { "cargo build -p publish" } else { nix + " build --json --print-build-logs --no-link " + FLAGS + " '" + FLAKE + "#" + PROFILE + "'" } }}
 
 # Build the image of PROFILE and publish it to AWS
 [no-exit-message]
@@ -37,8 +37,8 @@ check *FLAGS:
     {{ nix }} flake check {{ FLAGS }} '{{ FLAKE }}'
 
 # The tests of the program; with a PROFILE, the flake's check of that name
-test PROFILE='' ARCH=(arch() + '-linux'):
-    {{ if PROFILE == '' { "cargo test --workspace" } else { nix + " build --print-build-logs --no-link '" + FLAKE + "#checks." + ARCH + "." + PROFILE + "'" } }}
+test PROFILE='' ARCH=(arch() + '-linux') *FLAGS:
+    {{ if PROFILE == '' { "cargo test --workspace" } else { nix + " build --print-build-logs --no-link " + FLAGS + " '" + FLAKE + "#checks." + ARCH + "." + PROFILE + "'" } }}
 
 # Format everything
 fmt:

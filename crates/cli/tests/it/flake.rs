@@ -17,7 +17,7 @@ const FLAKE: &str = r#"{
       inherit name;
       system = "SYSTEM";
       builder = "/bin/sh";
-      args = [ "-euc" "export PATH=/usr/local/bin:/usr/bin:/bin; mkdir -p $out/nix-support; cd $out; ${script}" ];
+      args = [ "-euc" "export PATH=/usr/local/bin:/usr/bin:/bin; mkdir -p $out/nix-support; cd $out; ${script}\nexit 0" ];
     };
     convert = options: to: "qemu-img convert -f raw -O vpc -o ${options} DISK ${to};";
     fixed = convert "subformat=fixed,force_size=on";

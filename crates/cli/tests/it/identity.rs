@@ -97,7 +97,7 @@ fn a_job_of_github_actions_gives_a_token() {
     let first = asked[0].lines().next().unwrap();
     assert_eq!(first, "GET /token?api-version=2.0&audience=api%3A%2F%2FAzureADTokenExchange HTTP/1.1");
     assert!(asked[0].contains("authorization: Bearer sesame\r\n"), "{}", asked[0]);
-    assert_eq!(stage.audit()["traffic"]["Token"], 1);
+    assert_eq!(stage.audit()["traffic"]["Token"]["requests"], 1);
 
     let mut said = String::new();
     let other = [principal[0], ("AZURE_CLIENT_ID", "other")];
