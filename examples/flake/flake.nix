@@ -32,6 +32,8 @@
         {
           # One VHD for both clouds; nixpkgs' own are web.azure and web.amazon.
           web = web.universal;
+          # `nix run .#publish` is of the version that is in the lock.
+          inherit (publish.packages.${system}) publish;
         }
       );
 

@@ -3,10 +3,19 @@
 { lib }:
 { service, file }:
 {
-  systemd.paths.${service} = {
+  # systemd starts what a path is for again each time that it has stopped, for as long as the file is there. A target does not stop:
+  # it is reached once, and what becomes of the service after that is the service's own affair.
+  systemd.paths."${service}-secret" = {
     description = "The secret of ${service}";
     wantedBy = [ "multi-user.target" ];
-    pathConfig.PathExists = file;
+    pathConfig = {
+      PathExists = file;
+      Unit = "${service}-secret.target";
+    };
+  };
+  systemd.targets."${service}-secret" = {
+    description = "The secret of ${service} is there";
+    wants = [ "${service}.service" ];
   };
   systemd.services.${service} = {
     wantedBy = lib.mkForce [ ];

@@ -17,15 +17,16 @@ let
     "amazon"
   ];
 
-  # The configuration of an image in one variant.
-  configOf =
+  # An image in one variant, and its configuration.
+  build =
     {
       name ? "node",
       system ? "x86_64-linux",
       variant ? "universal",
       modules ? [ ],
     }:
-    (image { inherit name system modules; }).${variant}.passthru.config;
+    (image { inherit name system modules; }).${variant};
+  configOf = settings: (build settings).passthru.config;
   # One that is evaluated whole, and what it was to be.
   works = configuration: builtins.isString "${configuration.system.build.toplevel}";
   fails = configuration: !(builtins.tryEval (works configuration)).success;
@@ -40,7 +41,7 @@ let
       lib.mapAttrsToList (
         name: modules:
         let
-          config = configOf {
+          built = build {
             inherit
               name
               system
@@ -48,14 +49,15 @@ let
               modules
               ;
           };
+          inherit (built.passthru) config;
           users = builtins.attrValues config.users.users;
           secrets = lib.mapAttrsToList (_: path: path.pathConfig.PathExists) config.systemd.paths;
         in
         {
           "${name}, ${variant}, ${system}: evaluates" = works config;
           "${name}, ${variant}, ${system}: keeps its name" = config.networking.hostName == name;
-          "${name}, ${variant}, ${system}: has a disk of a fixed size" =
-            config.virtualisation.diskSize or config.publish.image.size == config.publish.image.size;
+          "${name}, ${variant}, ${system}: has a disk of the size that is asked for" =
+            built.diskSize == config.publish.image.size;
           "${name}, ${variant}, ${system}: boots by UEFI with systemd-boot" =
             config.boot.loader.systemd-boot.enable
             && !config.boot.loader.grub.enable
@@ -188,14 +190,15 @@ let
       in
       unit.services.github-runner-runner.wantedBy == [ ]
       && unit.services.github-runner-runner.unitConfig.ConditionPathExists == "/run/keys/github-runner"
-      && unit.paths.github-runner-runner.wantedBy == [ "multi-user.target" ];
+      && unit.paths.github-runner-runner-secret.wantedBy == [ "multi-user.target" ]
+      && unit.targets.github-runner-runner-secret.wants == [ "github-runner-runner.service" ];
     "a runner without an organization is refused" = fails (node [
       ../../modules/mixins/github-actions
     ]);
 
     "the ECS agent waits for its configuration" =
-      (node [ ../../modules/mixins/ecs-agent ]).systemd.paths.docker-ecs-agent.pathConfig.PathExists
-      == "/run/keys/ecs.config";
+      (node [ ../../modules/mixins/ecs-agent ])
+      .systemd.paths.docker-ecs-agent-secret.pathConfig.PathExists == "/run/keys/ecs.config";
     "its variables can be others" =
       (node [
         ../../modules/mixins/ecs-agent

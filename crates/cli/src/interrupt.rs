@@ -1,4 +1,4 @@
-use publisher::{RunKey, Runtime};
+use publisher::{Error, Kind, Result, RunKey, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,17 @@ pub fn watch_runs(runtime: &Runtime) {
     let begun = runtime.begun.clone();
     let first = "interrupted: taking back what was begun; once more to leave at once";
     watch_with(runtime.cancel.clone(), first, move || left(&begun.runs()));
+}
+
+/// Does something unless it is ended before. What blocks a thread goes on there until the program is gone.
+///
+/// # Errors
+/// What is done has, or [`Kind::Cancelled`].
+pub async fn unless<T>(cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        done = work => done,
+        () = cancel.cancelled() => Err(Error::new(Kind::Cancelled, "interrupted")),
+    }
 }
 
 fn left(runs: &[RunKey]) -> String {

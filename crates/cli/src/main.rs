@@ -25,7 +25,12 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let exit = match runtime {
-        Ok(runtime) => runtime.block_on(commands::run(args)),
+        Ok(runtime) => {
+            let exit = runtime.block_on(commands::run(args));
+            // A thread that reads an image nobody wants any more is not waited for.
+            runtime.shutdown_background();
+            exit
+        }
         Err(error) => {
             render::message::error("cannot start", &[error.to_string()], None);
             Exit::Failed

@@ -18,9 +18,12 @@ in
     };
     virtualisation.oci-containers.backend = "docker";
 
-    # Where Alloy runs, containers are measured too.
-    environment.etc."alloy/docker.alloy" = lib.mkIf config.services.alloy.enable {
+    # Where Alloy runs, containers are measured too. Its group is Docker's then, which may do everything on the machine.
+    environment.etc."alloy/docker.alloy" = lib.mkIf (config.publish ? alloy) {
       source = ./docker.alloy;
+    };
+    systemd.services.alloy = lib.mkIf (config.publish ? alloy) {
+      serviceConfig.SupplementaryGroups = [ "docker" ];
     };
   };
 }

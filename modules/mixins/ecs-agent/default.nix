@@ -60,18 +60,19 @@ in
         "d /var/lib/ecs/data 0755 root root -"
       ];
 
-      # Tasks reach the agent at an address of the link.
+      # Tasks reach the agent at an address of the link: those of the host's network, and those behind Docker's bridge.
       boot.kernel.sysctl."net.ipv4.conf.all.route_localnet" = 1;
       networking.firewall.extraCommands = ''
-        iptables -t nat -A PREROUTING -p tcp -d ${credentials} --dport 80 -j DNAT --to-destination 127.0.0.1:${agent}
+        iptables -A nixos-fw -i docker0 -p tcp -d 127.0.0.1 --dport ${agent} -j nixos-fw-accept
+        iptables -t nat -A PREROUTING -i docker0 -p tcp -d ${credentials} --dport 80 -j DNAT --to-destination 127.0.0.1:${agent}
         iptables -t nat -A OUTPUT -p tcp -d ${credentials} --dport 80 -j REDIRECT --to-ports ${agent}
       '';
       networking.firewall.extraStopCommands = ''
-        iptables -t nat -D PREROUTING -p tcp -d ${credentials} --dport 80 -j DNAT --to-destination 127.0.0.1:${agent} || true
+        iptables -t nat -D PREROUTING -i docker0 -p tcp -d ${credentials} --dport 80 -j DNAT --to-destination 127.0.0.1:${agent} || true
         iptables -t nat -D OUTPUT -p tcp -d ${credentials} --dport 80 -j REDIRECT --to-ports ${agent} || true
       '';
 
-      environment.etc."alloy/ecs-agent.alloy" = lib.mkIf config.services.alloy.enable {
+      environment.etc."alloy/ecs-agent.alloy" = lib.mkIf (config.publish ? alloy) {
         source = ./ecs-agent.alloy;
       };
     }

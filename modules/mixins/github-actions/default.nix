@@ -103,9 +103,9 @@ in
           "flakes"
         ];
         trusted-users = [ user ];
-        # Workflows leave what they built; Nix makes room when there are 5 GiB left.
-        min-free = 5 * 1024 * 1024 * 1024;
-        max-free = 10 * 1024 * 1024 * 1024;
+        # Workflows leave what they built; Nix makes room when there is 1 GiB left.
+        min-free = 1024 * 1024 * 1024;
+        max-free = 3 * 1024 * 1024 * 1024;
       };
     }
     (await {

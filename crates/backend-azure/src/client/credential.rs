@@ -84,7 +84,7 @@ impl Credential {
             ),
             CredentialSource::Github => (
                 "this job of GitHub Actions",
-                "the application AZURE_CLIENT_ID needs a federated credential with the issuer \
+                "the job needs the permission id-token: write, and the application AZURE_CLIENT_ID a federated credential with the issuer \
                  https://token.actions.githubusercontent.com and the subject of this repository and branch or environment",
             ),
             CredentialSource::ManagedIdentity => (
@@ -96,7 +96,8 @@ impl Credential {
                 "whoever is logged in to az",
                 "`az login`; or set AZURE_TENANT_ID, AZURE_CLIENT_ID and one of AZURE_CLIENT_SECRET, \
                  AZURE_CLIENT_CERTIFICATE_PATH and AZURE_FEDERATED_TOKEN_FILE; or, on a machine with an identity, \
-                 azure.credential = \"managed-identity\"",
+                 azure.credential = \"managed-identity\"; or, in a job of GitHub Actions, its permission id-token: write with \
+                 AZURE_TENANT_ID and AZURE_CLIENT_ID",
             ),
         };
         error.context(format!("Azure gives no token for {which}")).with_hint(hint)

@@ -57,7 +57,11 @@ impl GithubJob {
         let response = self.transport.send(&Context::new(), &mut request).await?;
         let status = response.status();
         if !status.is_success() {
-            return Err(refused(format!("GitHub answers {} to a job that asks who it is", u16::from(status))));
+            let status = u16::from(status);
+            let message = format!("GitHub answers {status} to a job that asks who it is");
+            // It may answer the next time.
+            let kind = if status == 429 || status >= 500 { ErrorKind::Io } else { ErrorKind::Credential };
+            return Err(azure_core::Error::with_message(kind, message));
         }
         // What is wrong with it is not said: it is a secret.
         let body = response.into_body().collect().await?;

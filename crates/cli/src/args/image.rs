@@ -18,6 +18,7 @@ pub struct Opening {
         value_delimiter = ',',
         allow_hyphen_values = true,
         env = "PUBLISH_NIX_FLAGS",
+        hide_env_values = true,
         help_heading = "Image"
     )]
     pub nix_flags: Vec<String>,

@@ -20,11 +20,11 @@ const TEXTS: Texts = Texts {
 
 pub async fn convert(args: &Convert) -> Result<Exit> {
     vhd::check_output(&args.out, args.force)?;
-    let opened = image::open(Some(&args.image), &args.opening).await?;
-    let (image, to) = (opened.image.clone(), args.to);
-    let layout = image::apart(move || layout(image, to)).await?;
     let cancel = CancellationToken::new();
     interrupt::watch(cancel.clone(), &TEXTS);
+    let opened = image::open(Some(&args.image), &args.opening, &cancel).await?;
+    let (image, to) = (opened.image.clone(), args.to);
+    let layout = image::apart(move || layout(image, to)).await?;
     let (out, force) = (args.out.clone(), args.force);
     let (format, done) = image::apart(move || {
         let meter = Meter::new(format!("writing {}", out.display()));

@@ -9,7 +9,7 @@ use crate::{
     backends::{AWS, AZURE},
     demo_disk,
     exit::Exit,
-    image,
+    image, interrupt,
     render::{self, message},
     settings::Settings,
 };
@@ -32,7 +32,10 @@ pub async fn demo(args: &Demo) -> Result<Exit> {
     let variables = stage.point_at(&mut settings);
     let opened = image::open_file(path, &Opening::default()).await?;
     let runtime = Runtime::new(render::reporter(), Some(stage.state_dir()));
-    publish::run(&[AZURE, AWS], &settings, &variables, runtime, &opened, Mode::Publish, args.format).await
+    interrupt::watch_runs(&runtime);
+    let report = publish::run(&[AZURE, AWS], &settings, &variables, runtime, &opened, Mode::Publish).await?;
+    render::report::show(&report, args.format);
+    Ok(Exit::of(&report.targets))
 }
 
 fn write(path: &Path) -> Result<()> {

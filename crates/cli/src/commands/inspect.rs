@@ -1,15 +1,19 @@
 use publisher::Result;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::{Format, Inspect},
     exit::Exit,
     image::{self, Opened},
+    interrupt,
     render::{self, inspect::Inspection},
 };
 
 pub async fn inspect(args: &Inspect) -> Result<Exit> {
-    let Opened { image, .. } = &image::open(Some(&args.image), &args.opening).await?;
-    let report = image::read(image).await?;
+    let cancel = CancellationToken::new();
+    interrupt::watch(cancel.clone(), &interrupt::LOOK);
+    let Opened { image, .. } = &image::open(Some(&args.image), &args.opening, &cancel).await?;
+    let report = interrupt::unless(&cancel, image::read(image)).await?;
     let info = image::info(image).await?;
     let inspection = Inspection::new(image, report, info)?;
     let text = match args.format {

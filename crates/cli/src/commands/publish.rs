@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use vhd::Image;
 
 use crate::{
-    args::{Format, Opening, Publish, Selection},
+    args::{Opening, Publish, Selection},
     backends::{self, AWS, AZURE},
     exit::Exit,
     image::{self, Opened, Place},
@@ -41,7 +41,13 @@ pub async fn publish_as(
     let (spool_dir, nix_flags) = (settings.spool_dir.clone(), settings.nix_flags.0.clone());
     let opening = Opening { spool_dir, nix_flags, ..args.opening };
     settings.check_templates()?;
-    let opened = image::open(settings.image.as_deref(), &opening).await?;
+    let stage = if args.sandbox { Some(Rehearsal::start().await?) } else { None };
+    let variables = stage.as_ref().map_or_else(Variables::of_process, |stage| stage.point_at(&mut settings));
+    let state_dir = stage.as_ref().map(Rehearsal::state_dir).or_else(|| settings.state_dir());
+    let mut runtime = Runtime::new(render::reporter(), state_dir);
+    (runtime.keep, runtime.deadline, runtime.command) = (args.keep, deadline, Some(command));
+    interrupt::watch_runs(&runtime);
+    let opened = image::open(settings.image.as_deref(), &opening, &runtime.cancel).await?;
     image::check_info(&opened.image).await?;
     settings.version = image::version(settings.version.take(), &opened.image).await?;
     settings.fill_templates(Some(&opened.called))?;
@@ -50,15 +56,16 @@ pub async fn publish_as(
         (false, true) => Mode::Submit,
         (false, false) => Mode::Publish,
     };
-    let stage = if args.sandbox { Some(Rehearsal::start().await?) } else { None };
-    let variables = stage.as_ref().map_or_else(Variables::of_process, |stage| stage.point_at(&mut settings));
-    let state_dir = stage.as_ref().map(Rehearsal::state_dir).or_else(|| settings.state_dir());
-    let mut runtime = Runtime::new(render::reporter(), state_dir);
-    (runtime.keep, runtime.deadline, runtime.command) = (args.keep, deadline, Some(command));
     let only = resumed.as_ref().map(|(cloud, _)| [*cloud]);
     runtime.resumes = resumed.map(|(_, run)| run);
     let clouds = only.as_ref().map_or(clouds, |only| only);
-    run(clouds, &settings, &variables, runtime, &opened, mode, args.format).await
+    let report = run(clouds, &settings, &variables, runtime, &opened, mode).await?;
+    render::report::show(&report, args.format);
+    // What a rehearsal has made is nowhere.
+    if stage.is_none() {
+        render::github::show(&report, &settings.image_spec(&opened.called).name);
+    }
+    Ok(Exit::of(&report.targets))
 }
 
 /// Gives each cloud its own of the regions on the command line.
@@ -84,11 +91,11 @@ pub fn spec_without_image(settings: &mut Settings, command: &str) -> Result<Imag
         return Err(Error::new(Kind::Config, "no image is named")
             .with_hint(format!("{command} --name ecs-node, or a profile of publish.toml with a name")));
     }
-    settings.fill_templates(called.as_deref())?;
+    settings.fill_names(called.as_deref())?;
     Ok(settings.image_spec(&called.unwrap_or_default()))
 }
 
-/// Publishes to all clouds at the same time; one that fails stops no other.
+/// Publishes to all clouds at the same time, until what `runtime` watches ends it; one that fails stops no other.
 pub async fn run(
     clouds: &[CloudName],
     settings: &Settings,
@@ -96,19 +103,14 @@ pub async fn run(
     runtime: Runtime,
     opened: &Opened,
     mode: Mode,
-    format: Format,
-) -> Result<Exit> {
+) -> Result<Report> {
     let (image, spec) = (&opened.image, settings.image_spec(&opened.called));
     let group = render::github::group(&format!("Publish {}", spec.name));
-    let image_report = image::read(image).await?;
-    interrupt::watch_runs(&runtime);
+    let image_report = interrupt::unless(&runtime.cancel, image::read(image)).await?;
     let one = async |cloud: &CloudName| one(*cloud, settings, &spec, variables, &runtime, image, mode).await;
     let targets = join_all(clouds.iter().map(one)).await;
     drop((runtime, group));
-    let report = Report::new(Some(image_report), targets);
-    render::report::show(&report, format);
-    render::github::show(&report, &spec.name);
-    Ok(Exit::of(&report.targets))
+    Ok(Report::new(Some(image_report), targets))
 }
 
 async fn one(

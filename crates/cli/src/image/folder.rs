@@ -14,6 +14,10 @@ use crate::nix::{self, Reference};
 /// What ends the name of a compressed file.
 pub const COMPRESSED: [&str; 4] = [".zst", ".zstd", ".gz", ".xz"];
 
+/// How VHDs and raw disks are called.
+pub const VHD: [&str; 1] = [".vhd"];
+pub const RAW: [&str; 2] = [".raw", ".img"];
+
 /// The image in a folder: the one that its `image-info.json` names, or its only VHD, or its only raw disk.
 ///
 /// # Errors
@@ -27,14 +31,14 @@ pub fn image_in(folder: &Path) -> Result<PathBuf> {
 ///
 /// # Errors
 /// See [`image_in`].
-pub fn image_of(reference: &Reference, nix_flags: &[String], build: &nix::Build) -> Result<PathBuf> {
+pub async fn image_of(reference: &Reference, nix_flags: &[String], build: &nix::Build) -> Result<PathBuf> {
     let output = build.output();
     if !output.is_dir() {
         return Ok(output.to_owned());
     }
     let found = candidates(output)?;
     if found.len() != 1
-        && let Some(file) = nix::file_path(reference, nix_flags)
+        && let Some(file) = nix::file_path(reference, nix_flags).await
     {
         let file = output.join(file);
         return if file.is_file() { Ok(file) } else { Err(absent(reference, &file)) };
@@ -58,16 +62,22 @@ fn candidates(folder: &Path) -> Result<Vec<PathBuf>> {
         // One file may have several names: a link beside it is no other image.
         let mut seen = BTreeSet::new();
         let mut is_new = |path: &PathBuf| path.canonicalize().is_ok_and(|real| seen.insert(real));
-        files.iter().filter(|path| is_disk(path, extensions)).filter(|path| is_new(path)).cloned().collect::<Vec<_>>()
+        files
+            .iter()
+            .filter(|path| path.is_file() && is_called(path, extensions))
+            .filter(|path| is_new(path))
+            .cloned()
+            .collect::<Vec<_>>()
     };
-    let disks = ending(&[".vhd"]);
-    Ok(if disks.is_empty() { ending(&[".raw", ".img"]) } else { disks })
+    let disks = ending(&VHD);
+    Ok(if disks.is_empty() { ending(&RAW) } else { disks })
 }
 
-fn is_disk(path: &Path, extensions: &[&str]) -> bool {
+/// Whether a file is called as disks are, compressed or not.
+pub fn is_called(path: &Path, extensions: &[&str]) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let unpacked = COMPRESSED.iter().find_map(|compressed| name.strip_suffix(compressed)).unwrap_or(&name);
-    path.is_file() && extensions.iter().any(|extension| unpacked.ends_with(extension))
+    extensions.iter().any(|extension| unpacked.ends_with(extension))
 }
 
 /// What is in a folder, by name.

@@ -6,12 +6,13 @@ mod place;
 use std::{path::PathBuf, sync::Arc};
 
 use publisher::{Error, ImageReport, Kind, Result};
+use tokio_util::sync::CancellationToken;
 use vhd::{Image, ImageInfo, OpenOptions, image_info::Difference};
 
 pub use self::place::Place;
 use crate::{
     args::Opening,
-    nix,
+    interrupt, nix,
     render::{message, meter::Meter},
 };
 
@@ -30,19 +31,15 @@ pub struct Opened {
 ///
 /// # Errors
 /// [`Kind::Config`] if no image is named, if the pattern is not one file's or if the flake has no such image, [`Kind::Image`]
-/// for what is none, [`Kind::Local`] if it cannot be built.
-pub async fn open(named: Option<&str>, opening: &Opening) -> Result<Opened> {
+/// for what is none, [`Kind::Local`] if it cannot be built, [`Kind::Cancelled`].
+pub async fn open(named: Option<&str>, opening: &Opening, cancel: &CancellationToken) -> Result<Opened> {
     let named = named.ok_or_else(|| {
         Error::new(Kind::Config, "no image is named")
             .with_hint("publish azure result/disk.vhd, or .#ecs-node, or `image = …` in publish.toml")
     })?;
-    let (place, nix_flags) = (Place::of(named), opening.nix_flags.clone());
-    let (place, path, build) = apart(move || {
-        let (path, build) = place.find(&nix_flags)?;
-        Ok((place, path, build))
-    })
-    .await?;
-    let opened = open_file(path, opening).await?;
+    let place = Place::of(named);
+    let (path, build) = place.find(&opening.nix_flags, cancel).await?;
+    let opened = interrupt::unless(cancel, open_file(path, opening)).await?;
     Ok(Opened { called: place.called().unwrap_or(opened.called), _build: build, ..opened })
 }
 

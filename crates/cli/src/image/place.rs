@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use publisher::{Error, Kind, Result};
+use tokio_util::sync::CancellationToken;
 
 use super::folder;
 use crate::nix::{self, Reference};
@@ -28,14 +29,17 @@ impl Place {
         }
     }
 
-    /// What the image is called, as far as the place tells without looking.
+    /// What the image is called, as far as that can be told without building or opening anything.
     pub fn called(&self) -> Option<String> {
         match self {
             Self::Flake(reference) => Some(reference.name().to_owned()),
-            // The image is one of the files in it.
-            Self::Path(path) if path.is_dir() => None,
-            Self::Path(path) => Some(name_of(path)),
-            Self::Pattern(_) => None,
+            // A folder has one of its files, and what is not there may have been one.
+            Self::Path(path) if path.is_file() => Some(name_of(path)),
+            Self::Path(path) => {
+                let is_disk = folder::is_called(path, &folder::VHD) || folder::is_called(path, &folder::RAW);
+                (is_disk && !path.is_dir()).then(|| name_of(path))
+            }
+            Self::Pattern(pattern) => matching(pattern).ok().map(|path| name_of(&path)),
         }
     }
 
@@ -43,14 +47,18 @@ impl Place {
     ///
     /// # Errors
     /// See [`open`](super::open).
-    pub fn find(&self, nix_flags: &[String]) -> Result<(PathBuf, Option<nix::Build>)> {
+    pub async fn find(
+        &self,
+        nix_flags: &[String],
+        cancel: &CancellationToken,
+    ) -> Result<(PathBuf, Option<nix::Build>)> {
         match self {
             Self::Path(path) if path.is_dir() => Ok((folder::image_in(path)?, None)),
             Self::Path(path) => Ok((path.clone(), None)),
             Self::Pattern(pattern) => Ok((matching(pattern)?, None)),
             Self::Flake(reference) => {
-                let build = nix::build(reference, nix_flags)?;
-                let path = folder::image_of(reference, nix_flags, &build)?;
+                let build = nix::build(reference, nix_flags, cancel).await?;
+                let path = folder::image_of(reference, nix_flags, &build).await?;
                 Ok((path, Some(build)))
             }
         }

@@ -92,7 +92,11 @@ impl Log {
             Entry::Result { id, kind: RESULT_LOG_LINE, fields } => {
                 Some(Said::Built { name: self.builds.get(&id).cloned().unwrap_or_default(), line: first(&fields)? })
             }
-            Entry::Msg { level: ERROR, msg } => Some(Said::Error(without_marks(&plain(&msg)))),
+            Entry::Msg { level: ERROR, msg } => {
+                let msg = plain(&msg);
+                // `builtins.trace` speaks as loudly as an error, and with it the warnings of a configuration.
+                Some(if msg.starts_with("trace:") { Said::Note(msg) } else { Said::Error(without_marks(&msg)) })
+            }
             Entry::Msg { level, msg } => (level <= WARNING).then(|| Said::Note(plain(&msg))),
             Entry::Result { .. } | Entry::Other => None,
         }
@@ -149,6 +153,8 @@ mod tests {
         assert_eq!(log.read(error), Some(Said::Error("flake 'path:/f' does not\nprovide".to_owned())));
         let nested = r#"@nix {"action":"msg","level":0,"msg":"error:\n  … while evaluating\n\n  error: bad option"}"#;
         assert_eq!(log.read(nested), Some(Said::Error("… while evaluating\n\n  bad option".to_owned())));
+        let trace = r#"@nix {"action":"msg","level":0,"msg":"trace: evaluation warning: no key"}"#;
+        assert_eq!(log.read(trace), Some(Said::Note("trace: evaluation warning: no key".to_owned())));
         let warning = r#"@nix {"action":"msg","level":1,"msg":"Git tree '/f' is dirty"}"#;
         assert_eq!(log.read(warning), Some(Said::Note("Git tree '/f' is dirty".to_owned())));
         assert_eq!(log.read(r#"@nix {"action":"msg","level":5,"msg":"copied source"}"#), None);

@@ -23,11 +23,13 @@ pub fn read(config: Option<&Path>, profiles: &[String]) -> Result<Settings> {
     if let Some(path) = config.filter(|path| !path.is_file()) {
         return Err(Error::new(Kind::Config, format!("there is no configuration file {}", path.display())));
     }
+    // A variable that is set to nothing names none.
+    let profiles: Vec<_> = profiles.iter().filter(|profile| !profile.is_empty()).cloned().collect();
     let project = config.map_or_else(|| Toml::file(FILE), Toml::file_exact).nested();
     let files: Vec<_> = user_file().map(|user| Toml::file_exact(user).nested()).into_iter().chain([project]).collect();
     let mut figment = files.iter().fold(Figment::new(), Figment::merge);
-    check(&figment, profiles)?;
-    for profile in profiles {
+    check(&figment, &profiles)?;
+    for profile in &profiles {
         for file in &files {
             figment = figment.merge(Layer { file, profile: Profile::new(profile) });
         }

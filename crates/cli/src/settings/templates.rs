@@ -11,12 +11,23 @@ use super::Settings;
 const PLACEHOLDERS: [&str; 4] = ["image", "version", "git_rev", "date"];
 
 impl Settings {
-    /// That every template can be read, before anything takes its time.
+    /// That every template can be read, and that there is what it has that does not depend on the image; before anything takes its
+    /// time.
     ///
     /// # Errors
     /// [`Kind::Config`], naming the setting.
-    pub fn check_templates(&mut self) -> Result<()> {
-        self.each_template(|setting, text| fill(setting, text, |_| Ok(String::new())).map(drop))
+    pub fn check_templates(&self) -> Result<()> {
+        let mut all = self.clone();
+        let check = |setting: &str, text: &mut String| {
+            let of_the_image = |placeholder: &str| matches!(placeholder, "image" | "version");
+            let value = |name: &str| if of_the_image(name) { Ok(String::new()) } else { of_here(setting, name) };
+            fill(setting, text, value).map(drop)
+        };
+        if let Some(version) = all.version.as_mut().filter(|version| !version.starts_with('@')) {
+            check("version", version)?;
+        }
+        all.each_name(check)?;
+        all.each_label(check)
     }
 
     /// Puts in what the placeholders stand for. `image` is what the image is called where no name is given, if that is known.
@@ -24,43 +35,55 @@ impl Settings {
     /// # Errors
     /// [`Kind::Config`] for a placeholder that stands for nothing here.
     pub fn fill_templates(&mut self, image: Option<&str>) -> Result<()> {
-        let missing = |setting: &str, what: &str, hint: &str| {
-            Error::new(Kind::Config, format!("{setting} has {{{what}}}, and there is none")).with_hint(hint.to_owned())
-        };
-        let mut filled = None;
-        if let Some(version) = &mut self.version {
-            *version = fill("version", version, |placeholder| match placeholder {
-                "image" => image.map(str::to_owned).ok_or_else(|| missing("version", "image", NAME_THE_IMAGE)),
-                "version" => Err(Error::new(Kind::Config, "version has {version}, which is itself")),
-                other => of_here("version", other),
-            })?;
-            filled = Some(version.clone());
-        }
-        self.each_template(|setting, text| {
-            *text = fill(setting, text, |placeholder| match placeholder {
-                "image" => image.map(str::to_owned).ok_or_else(|| missing(setting, "image", NAME_THE_IMAGE)),
-                "version" => filled.clone().ok_or_else(|| missing(setting, "version", "--version, or version = …")),
-                other => of_here(setting, other),
-            })?;
-            Ok(())
-        })
+        self.fill_names(image)?;
+        let version = self.version.clone();
+        self.each_label(|setting, text| fill_one(setting, text, image, version.as_deref()))
     }
 
-    /// The settings that may be templates, but for the version.
-    fn each_template(&mut self, mut with: impl FnMut(&str, &mut String) -> Result<()>) -> Result<()> {
-        let single = [
+    /// The same for what an image is known by; what is only written on it stays.
+    ///
+    /// # Errors
+    /// See [`fill_templates`](Self::fill_templates).
+    pub fn fill_names(&mut self, image: Option<&str>) -> Result<()> {
+        if let Some(version) = &mut self.version {
+            fill_one("version", version, image, None)?;
+        }
+        let version = self.version.clone();
+        self.each_name(|setting, text| fill_one(setting, text, image, version.as_deref()))
+    }
+
+    fn each_name(&mut self, mut with: impl FnMut(&str, &mut String) -> Result<()>) -> Result<()> {
+        let names = [
             ("name", &mut self.name),
-            ("description", &mut self.description),
             ("azure.definition", &mut self.azure.definition),
-            ("azure.offer", &mut self.azure.offer),
-            ("azure.sku", &mut self.azure.sku),
             ("aws.ami_name", &mut self.aws.ami_name),
         ];
-        for (setting, text) in single {
-            text.as_mut().map_or(Ok(()), |text| with(setting, text))?;
-        }
+        names.into_iter().try_for_each(|(setting, text)| text.as_mut().map_or(Ok(()), |text| with(setting, text)))
+    }
+
+    fn each_label(&mut self, mut with: impl FnMut(&str, &mut String) -> Result<()>) -> Result<()> {
+        let labels = [
+            ("description", &mut self.description),
+            ("azure.offer", &mut self.azure.offer),
+            ("azure.sku", &mut self.azure.sku),
+        ];
+        labels.into_iter().try_for_each(|(setting, text)| text.as_mut().map_or(Ok(()), |text| with(setting, text)))?;
         self.tags.iter_mut().try_for_each(|(tag, text)| with(&format!("tags.{tag}"), text))
     }
+}
+
+fn fill_one(setting: &str, text: &mut String, image: Option<&str>, version: Option<&str>) -> Result<()> {
+    let known = |value: Option<&str>, what: &str, hint: &str| {
+        let missing =
+            || Error::new(Kind::Config, format!("{setting} has {{{what}}}, and there is none")).with_hint(hint);
+        value.map(str::to_owned).ok_or_else(missing)
+    };
+    *text = fill(setting, text, |placeholder| match placeholder {
+        "image" => known(image, "image", NAME_THE_IMAGE),
+        "version" => known(version, "version", "--version, or version = …"),
+        other => of_here(setting, other),
+    })?;
+    Ok(())
 }
 
 const NAME_THE_IMAGE: &str = "name the image: publish azure .#ecs-node, or `image = …` in publish.toml";
@@ -161,6 +184,13 @@ mod tests {
     #[test]
     fn what_a_placeholder_stands_for_has_to_be_there() {
         let mut settings = Settings { name: Some("{image}-{version}".to_owned()), ..Settings::default() };
+        let version = |text: &str| Settings { version: Some(text.to_owned()), ..Settings::default() };
+        assert!(version("{nope}").check_templates().is_err());
+        version("@image").check_templates().unwrap();
+        assert_eq!(
+            version("{version}").fill_names(None).unwrap_err().to_string(),
+            "version has {version}, and there is none"
+        );
         settings.tags.insert("of".to_owned(), "{image}".to_owned());
         settings.check_templates().unwrap();
         let error = settings.clone().fill_templates(Some("ecs-node")).unwrap_err();

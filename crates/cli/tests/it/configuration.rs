@@ -81,6 +81,9 @@ gallery = "payments"
     let versions = stage.audit()["azure"]["image_versions"].clone();
     let second = versions.as_array().unwrap().iter().find(|v| v["id"].as_str().unwrap().ends_with("2.0.0")).unwrap();
     assert_eq!(second["tags"]["by"], "image");
+    // As a variable of a workflow is that nobody has set.
+    let none = stage.command(&["azure", "--plan"]).env("PUBLISH_PROFILE", "").env("PUBLISH_NIX_FLAGS", "").output();
+    assert_eq!(none.as_ref().unwrap().status.code(), Some(0), "{}", stderr(none.as_ref().unwrap()));
     let output = stage.run(&["azure", "--profile", "ecs-node,nobody"]);
     assert!(stderr(&output).starts_with("error: there is no profile \"nobody\""), "{}", stderr(&output));
 }
@@ -122,6 +125,9 @@ ami_name = "{image}/{version}/{date}"
         "{}",
         stderr(&outside)
     );
+    // Who only looks for an image needs nothing of what is written on it.
+    let looked = stage.run(&["status", "aws", "--regions", "us-east-1"]);
+    assert!(looked.status.code() != Some(2) && !stderr(&looked).contains("git"), "{}", stderr(&looked));
 
     git(&["init"]);
     git(&["add", "publish.toml"]);

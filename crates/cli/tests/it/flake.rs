@@ -1,13 +1,18 @@
 //! Images that Nix builds: a real `nix build` of derivations that make real VHDs of the demo's disk, without a network, in a store of
 //! the test's own.
 
-use std::{fs, path::Path, process::Output};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
 
 use serde_json::{Value, json};
 
 use crate::{
     disks::{self, have},
-    stage::{Stage, stderr, text},
+    stage::{Running, Stage, stderr, text},
 };
 
 /// Makes a fixed, a dynamic and a compressed VHD of `DISK`, and things that are no image.
@@ -33,6 +38,7 @@ const FLAKE: &str = r#"{
       misnamed = built "misnamed" ''touch a.vhd b.vhd'' // { passthru.filePath = "c.vhd"; };
       two = built "two" "touch a.vhd b.vhd";
       tool = built "tool" "mkdir bin";
+      slow = built "slow" ''echo "$$ has begun"; while :; do sleep 1; done'';
       broken = built "broken" ''echo "the disk is too small"; exit 3'';
     };
   };
@@ -58,7 +64,7 @@ impl Flake {
     }
 
     /// The program with the sandbox's environment and Nix's.
-    fn run(&self, args: &[&str], more: &[(&str, &str)]) -> Output {
+    fn command(&self, args: &[&str]) -> Command {
         let dir = |name: &str| self.stage.path("nix").join(name);
         let mut command = self.stage.command(args);
         command.env("PATH", std::env::var("PATH").unwrap());
@@ -66,7 +72,12 @@ impl Flake {
         // Nothing is asked of anybody, and nobody is changed to.
         let config = "extra-experimental-features = nix-command flakes\nflake-registry =\n\
                       sandbox = false\nbuild-users-group =\nsubstituters =\n";
-        command.env("NIX_CONFIG", config).envs(more.iter().copied()).output().unwrap()
+        command.env("NIX_CONFIG", config);
+        command
+    }
+
+    fn run(&self, args: &[&str], more: &[(&str, &str)]) -> Output {
+        self.command(args).envs(more.iter().copied()).output().unwrap()
     }
 
     fn report(&self, args: &[&str]) -> Value {
@@ -188,6 +199,35 @@ fn what_is_no_image_is_one_error_and_no_cloud_is_asked() {
 }
 
 #[test]
+fn a_run_that_is_ended_while_nix_builds_ends_nix() {
+    let Some(flake) = Flake::new() else { return };
+    let temporary = flake.stage.path("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let mut command = flake.command(&["azure", ".#slow", "--regions", "westus2"]);
+    let mut run = Running(command.env("TMPDIR", &temporary).stderr(Stdio::piped()).spawn().unwrap());
+    let mut said = BufReader::new(run.0.stderr.take().unwrap()).lines().map(|line| line.unwrap());
+    let begun =
+        said.find_map(|line| Some(line.strip_prefix("slow> ")?.strip_suffix(" has begun")?.to_owned())).unwrap();
+    assert!(Path::new("/proc").join(&begun).exists());
+    disks::run("kill", &["-TERM", &run.0.id().to_string()]);
+    assert_eq!(run.0.wait().unwrap().code(), Some(130));
+    let rest: Vec<_> = said.collect();
+    assert!(rest.contains(&"error: interrupted while Nix built .#slow".to_owned()), "{rest:#?}");
+    assert!(!Path::new("/proc").join(&begun).exists(), "what Nix was building goes on");
+    let left: Vec<_> = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name.to_string_lossy().starts_with("nix-")), "{left:?}");
+}
+
+#[test]
+fn a_flag_with_a_token_is_refused_and_not_repeated() {
+    let Some(flake) = Flake::new() else { return };
+    let output = flake.run(&["azure", ".#fixed", "--nix-flag=--option,access-tokens,github.com=sesame"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.starts_with("error: a flag for Nix holds access tokens") && !said.contains("sesame"), "{said}");
+}
+
+#[test]
 fn github_is_told_what_was_made() {
     let Some(flake) = Flake::new() else { return };
     let (outputs, summary) = (flake.stage.path("outputs"), flake.stage.path("summary"));
@@ -232,6 +272,12 @@ fn github_is_told_what_was_made() {
     for secret in [flake.stage.variable("AZURE_CLIENT_SECRET"), flake.stage.variable("AWS_SECRET_ACCESS_KEY")] {
         assert!(!summary.contains(secret) && !said.contains(secret));
     }
+
+    // What a rehearsal makes is nowhere.
+    let before = fs::read_to_string(&outputs).unwrap();
+    let rehearsal = flake.run(&[&args[..], &["--sandbox"]].concat(), &variables);
+    assert!(rehearsal.status.success(), "{}", stderr(&rehearsal));
+    assert_eq!(fs::read_to_string(&outputs).unwrap(), before);
 
     // Elsewhere there is nothing of it; also a CI that is not GitHub's sets CI.
     for variables in [&[("CI", "false")][..], &[("CI", "true"), ("GITLAB_CI", "true")]] {

@@ -181,6 +181,7 @@ in
         linkConfig = freely;
       };
       paths = each (unit // { pathConfig = freely; });
+      targets = each unit;
       services = each (
         unit
         // {
