@@ -22,6 +22,7 @@ mod identity_aws;
 mod images;
 mod interrupts;
 mod kill;
+mod manual;
 mod memory;
 mod publish_all;
 mod resume;
