@@ -51,7 +51,7 @@ impl fmt::Display for Difference {
 /// Where the file stands in the folder of an image.
 const PLACES: [&str; 2] = ["nix-support/image-info.json", "image-info.json"];
 /// What is added to the name of a file that is compressed.
-const COMPRESSED: [&str; 4] = [".zst", ".zstd", ".gz", ".xz"];
+pub const COMPRESSED: [&str; 4] = [".zst", ".zstd", ".gz", ".xz"];
 
 impl ImageInfo {
     /// The file beside an image, in its folder or in `nix-support` there; none if there is none, or if it is about other

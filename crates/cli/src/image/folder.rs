@@ -7,12 +7,9 @@ use std::{
 };
 
 use publisher::{Error, Kind, Result};
-use vhd::ImageInfo;
+use vhd::{ImageInfo, image_info::COMPRESSED};
 
 use crate::nix::{self, Reference};
-
-/// What ends the name of a compressed file.
-pub const COMPRESSED: [&str; 4] = [".zst", ".zstd", ".gz", ".xz"];
 
 /// How VHDs and raw disks are called.
 pub const VHD: [&str; 1] = [".vhd"];

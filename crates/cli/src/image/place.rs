@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use publisher::{Error, Kind, Result};
 use tokio_util::sync::CancellationToken;
+use vhd::image_info::COMPRESSED;
 
 use super::folder;
 use crate::nix::{self, Reference};
@@ -83,7 +84,7 @@ fn matching(pattern: &str) -> Result<PathBuf> {
 /// What a file is called without what says how it is stored: `nixos.vhd.zst` is `nixos`.
 pub(super) fn name_of(path: &Path) -> String {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let unpacked = folder::COMPRESSED.iter().find_map(|extension| file.strip_suffix(extension));
+    let unpacked = COMPRESSED.iter().find_map(|extension| file.strip_suffix(extension));
     let name = unpacked.unwrap_or(&file);
     match name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem.to_owned(),

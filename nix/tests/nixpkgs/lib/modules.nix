@@ -15,6 +15,21 @@ let
     }
     .${toString (kind value)} or [ value ];
 
+  pushDownAll = builtins.concatMap (
+    { file, value }: map (value: { inherit file value; }) (pushDown value)
+  );
+
+  # What definitions of a set define one of its attributes as.
+  definitionsOf =
+    definitions: name:
+    builtins.concatMap (
+      { file, value }:
+      lib.optional (value ? ${name}) {
+        inherit file;
+        value = value.${name};
+      }
+    ) definitions;
+
   # Definitions that count, each with its priority.
   discharge = builtins.concatMap (
     { file, value }:
@@ -145,18 +160,8 @@ let
   evaluate =
     loc: options: definitions:
     let
-      pushed = builtins.concatMap (
-        { file, value }: map (value: { inherit file value; }) (pushDown value)
-      ) definitions;
-      at =
-        name:
-        builtins.concatMap (
-          { file, value }:
-          lib.optional (value ? ${name}) {
-            inherit file;
-            value = value.${name};
-          }
-        ) pushed;
+      pushed = pushDownAll definitions;
+      at = definitionsOf pushed;
       below = builtins.mapAttrs (
         name: option:
         let
@@ -240,7 +245,8 @@ in
     discharge
     evalModules
     mergeDefinitions
-    pushDown
+    definitionsOf
+    pushDownAll
     ;
   mergeEqualOption = import ./equal.nix;
   last = list: builtins.elemAt list (builtins.length list - 1);

@@ -18,20 +18,9 @@ let
     merge =
       loc: definitions:
       let
-        named =
-          name:
-          builtins.concatMap (
-            { file, value }:
-            lib.optional (value ? ${name}) {
-              inherit file;
-              value = value.${name};
-            }
-          ) definitions;
-        pushed = builtins.concatMap (
-          { file, value }: map (value: { inherit file value; }) (lib.pushDown value)
-        ) definitions;
+        pushed = lib.pushDownAll definitions;
         names = lib.unique (builtins.concatMap (definition: builtins.attrNames definition.value) pushed);
-        values = lib.genAttrs names (name: named name);
+        values = lib.genAttrs names (lib.definitionsOf pushed);
       in
       # A definition under a condition that is false is none.
       lib.concatMapAttrs (
